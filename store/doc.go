@@ -1,0 +1,60 @@
+// Package store keeps songs, their stat vectors and their clusterings in one
+// bbolt file. It owns the nouns that all of tatum shares (track ID, feature,
+// vector, clustering, assignment), the file's format and its transactions. It
+// leaves reading song files, computing statistics and fitting to others.
+//
+// # Format, version 1
+//
+// Numbers in keys are big-endian, so that byte order is numeric order; numbers
+// in values are little-endian. Every value below ends in a checksum, four
+// bytes more than the table says: CRC-32C of the key followed by the value.
+// A string is its length as uvarint, then its bytes.
+//
+//	bucket    key                                     value
+//	meta      "format"                                uint32 version (no checksum)
+//	meta      "state"                                 State: tracks, generation, next fit, each uint64
+//	tracks    ID[18]                                  Track: 6 strings, 6 × int32, 3 × float64; Source: path, row uint32
+//	arrays    ID[18] group uint8                      arrays of group 0 (the eight features) or 1 (the other seven)
+//	vectors   feature uint8, ID[18]                   30 × float64
+//	files     path                                    File: size, mtime, status, tracks, step, reason, time
+//	names     clustering name                         Clustering: fit uint32, parameters, fingerprint
+//	fits      fit uint32                              bucket, one per fit, with the buckets below
+//
+//	fits/N/models       feature uint8, fold uint16    Model: scaler, centroids, label to cluster
+//	fits/N/assignments  feature uint8, ID[18]         fold, label, cluster uint16, flags uint8, k × float64 distances
+//	fits/N/members      feature uint8, cluster        empty; derived from assignments
+//	                    uint16, distance float64, ID[18]
+//
+// Distances are never negative, so their IEEE bits as a big-endian integer
+// sort as the numbers do.
+//
+// # Arrays
+//
+// A group's value is uvarint length of the head, the head, uvarint length of
+// the low frame, the low frame, and the high frame to the end. The head has for
+// each array of the group, in the order of their numbers: one byte, 255 when
+// the array was not read, else decimals | order<<4, then uvarint number of
+// values, then one byte, the number of planes (1 to 8). Decimals 0 to 9 say that each
+// value is an integer divided by that power of ten, in which case the integers
+// are differenced order times (0 to 2) and zigzag-coded; decimals 15 says that
+// the values are kept as their IEEE bits. Plane i of an array holds byte i of
+// each of its numbers. The low frame is a zstd frame of all planes 0, array by
+// array, the high frame one of all the others, plane by plane within an array:
+// low bytes are noise, high bytes hardly vary, and one entropy code would not
+// serve both.
+//
+// # Invariants
+//
+//   - Every track has arrays of group 0 and a vector of every feature; no
+//     array or vector is without its track. One transaction writes them.
+//   - state.tracks is the number of keys in tracks. The generation grows with
+//     every transaction that changes what a clustering would be fitted on.
+//   - Each assignment has one member entry, and each member entry its
+//     assignment.
+//   - A name points to a complete fit. A fit without a name is what a killed
+//     process left; the next writer removes it.
+//
+// # Versions
+//
+//	1  the first
+package store

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// The buckets of the file. The package comment says what they hold.
+var (
+	metaBucket    = []byte("meta")
+	tracksBucket  = []byte("tracks")
+	arraysBucket  = []byte("arrays")
+	vectorsBucket = []byte("vectors")
+	filesBucket   = []byte("files")
+	namesBucket   = []byte("names")
+	fitsBucket    = []byte("fits")
+
+	// inside each fit
+	modelsBucket      = []byte("models")
+	assignmentsBucket = []byte("assignments")
+	membersBucket     = []byte("members")
+)
+
+var (
+	formatKey = []byte("format")
+	stateKey  = []byte("state")
+)
+
+func arraysKey(id TrackID, g group) []byte {
+	return append([]byte(id), byte(g))
+}
+
+// featureKey is the key of a vector or an assignment.
+func featureKey(f Feature, id TrackID) []byte {
+	return append([]byte{byte(f)}, id...)
+}
+
+func fitKey(fit uint32) []byte {
+	return binary.BigEndian.AppendUint32(nil, fit)
+}
+
+func modelKey(f Feature, fold Fold) []byte {
+	return binary.BigEndian.AppendUint16([]byte{byte(f)}, uint16(fold))
+}
+
+// clusterKey is what the keys of a cluster's members begin with.
+func clusterKey(f Feature, c Cluster) []byte {
+	return binary.BigEndian.AppendUint16([]byte{byte(f)}, uint16(c))
+}
+
+func memberKey(f Feature, c Cluster, distance float64, id TrackID) []byte {
+	key := binary.BigEndian.AppendUint64(clusterKey(f, c), math.Float64bits(distance))
+	return append(key, id...)
+}
+
+// memberKeyLen is the length of every key of the members bucket.
+const memberKeyLen = 3 + 8 + TrackIDLen
+
+// splitMemberKey returns the distance and track ID of a member's key.
+func splitMemberKey(key []byte) (distance float64, id TrackID, err error) {
+	if len(key) != memberKeyLen {
+		return 0, "", corrupt(key, "member key has the wrong length")
+	}
+	distance = math.Float64frombits(binary.BigEndian.Uint64(key[3:]))
+	return distance, TrackID(key[11:]), nil
+}

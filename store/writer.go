@@ -1,0 +1,209 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// writeTimeout is how long a writer waits for readers to finish. Exports of
+// millions of tracks take minutes.
+const writeTimeout = 10 * time.Minute
+
+// fillPercent is how full bbolt leaves a page that it splits. Keys come mostly
+// in ascending order, where bbolt's own half would leave half the file empty.
+const fillPercent = 0.95
+
+// A Writer is the one process that may write to a store. It holds a lock file
+// beside the store for as long as it lives, and bbolt's own lock only while a
+// transaction runs, so that readers get in between.
+type Writer struct {
+	path string
+	lock *os.File
+}
+
+// OpenWriter makes this process the store's writer. It returns ErrLocked, with
+// the other's command, when there is one already, and the errors of [Open].
+func OpenWriter(path string) (*Writer, error) {
+	if err := checkFile(path); err != nil {
+		return nil, err // before a lock file is left beside nothing
+	}
+	lock, err := lockWriter(path)
+	if err != nil {
+		return nil, err
+	}
+	return newWriter(path, lock)
+}
+
+// CreateWriter is OpenWriter, but makes a new store when nothing is at path.
+func CreateWriter(path string) (*Writer, error) {
+	lock, err := lockWriter(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			lock.Close()
+			return nil, fmt.Errorf("create store %q: %w", path, err)
+		}
+	}
+	return newWriter(path, lock)
+}
+
+// newWriter tells a store from another file before any work is done, and
+// clears away what a killed process left.
+func newWriter(path string, lock *os.File) (*Writer, error) {
+	w := &Writer{path, lock}
+	if err := w.dropOrphans(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close lets another process write. Everything written stays.
+func (w *Writer) Close() error { return w.lock.Close() }
+
+func lockPath(path string) string { return path + ".lock" }
+
+// lockWriter takes the writer's lock and leaves word who holds it. The file
+// stays when the lock is gone: removing it would let two processes lock two
+// files of the same name.
+func lockWriter(path string) (*os.File, error) {
+	f, err := os.OpenFile(lockPath(path), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock store: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = errors.Join(f.Truncate(0), writeHolder(f))
+	}
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		f.Close()
+		return nil, fmt.Errorf("store %q: %w by %s, which has to finish first", path, ErrLocked, lockHolder(path))
+	case err != nil:
+		f.Close()
+		return nil, fmt.Errorf("lock store: %w", err)
+	}
+	return f, nil
+}
+
+func writeHolder(f *os.File) error {
+	args := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
+	if len(args) > 2 {
+		args = args[:2]
+	}
+	_, err := fmt.Fprintf(f, "%q (process %d)", strings.Join(args, " "), os.Getpid())
+	return err
+}
+
+// lockHolder returns who holds the store's lock, for an error's text.
+func lockHolder(path string) string {
+	who, err := os.ReadFile(lockPath(path))
+	if err != nil || len(bytes.TrimSpace(who)) == 0 {
+		return "another process"
+	}
+	return string(who)
+}
+
+// create makes an empty store at path: all of it or, if killed, nothing.
+func create(path string) error {
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, err := bbolt.Open(temp, 0o644, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	err = b.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{metaBucket, tracksBucket, arraysBucket, vectorsBucket, filesBucket, namesBucket, fitsBucket} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		if err := tx.Bucket(metaBucket).Put(formatKey, binary.LittleEndian.AppendUint32(nil, FormatVersion)); err != nil {
+			return err
+		}
+		return putState(tx, State{})
+	})
+	if err := errors.Join(err, b.Close()); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename in dir last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// update runs fn in a write transaction of its own. The file is opened for it
+// and closed after it: bbolt locks the whole file, and readers are to get in.
+// For the same reason the freelist is kept in the file (NoFreelistSync is off),
+// else every opening would have to visit every page.
+func (w *Writer) update(fn func(tx *bbolt.Tx) error) error {
+	return w.open(func(b *bbolt.DB) error { return b.Update(fn) })
+}
+
+// updateState is update with the state, which is saved as fn leaves it.
+func (w *Writer) updateState(fn func(tx *bbolt.Tx, state *State) error) error {
+	return w.update(func(tx *bbolt.Tx) error {
+		state, err := readState(tx)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, &state); err != nil {
+			return err
+		}
+		return putState(tx, state)
+	})
+}
+
+func (w *Writer) open(fn func(b *bbolt.DB) error) error {
+	b, err := openBolt(w.path, &bbolt.Options{Timeout: writeTimeout, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, ErrLocked) {
+		return fmt.Errorf("%w by a reader that does not end", err)
+	}
+	if err != nil {
+		return err
+	}
+	err = guard(func() error { return fn(b) })
+	if err := errors.Join(err, b.Close()); err != nil {
+		return fmt.Errorf("write store %q: %w", w.path, err)
+	}
+	return nil
+}
+
+// View calls fn with the store opened for reading. The DB is closed when fn
+// returns.
+func (w *Writer) View(fn func(db *DB) error) error {
+	db, err := Open(w.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(db), db.Close())
+}
+
+func put(tx *bbolt.Tx, bucket, key, sealed []byte) error {
+	b := tx.Bucket(bucket)
+	b.FillPercent = fillPercent
+	return b.Put(key, sealed)
+}
