@@ -1,0 +1,127 @@
+package cluster
+
+import "math"
+
+// Align matches each model's labels one to one to those of the first and
+// returns, for every model, the cluster number of each label; the first model
+// keeps its numbers. A matching has the least possible sum of squared
+// distances between matched centroids; of several equally good ones the solver
+// prefers lower numbers.
+//
+// Centroids of different folds live in differently scaled spaces. They are
+// compared in the first model's: each is brought back to the statistics' own
+// units by its own scaler and then scaled by the first model's. There every
+// column counts as it did in the fits, where in their own units the counts of
+// gaps would outweigh all else.
+func Align(models []*Model) [][]int {
+	clusters := make([][]int, len(models))
+	base := models[0]
+	k := base.KMeans.K
+	clusters[0] = make([]int, k)
+	for i := range clusters[0] {
+		clusters[0][i] = i
+	}
+	target := commonSpace(base, &base.Scaler)
+	for f, m := range models[1:] {
+		centroids := commonSpace(m, &base.Scaler)
+		cost := make([][]float64, k)
+		for i := range cost {
+			cost[i] = make([]float64, k)
+			for j := range cost[i] {
+				cost[i][j] = squaredDistance(rowAt(centroids, i), rowAt(target, j))
+			}
+		}
+		clusters[f+1] = matching(cost)
+	}
+	return clusters
+}
+
+// commonSpace returns the model's centroids as they are once their own scaling
+// is undone and the given one applied.
+func commonSpace(m *Model, s *Scaler) []float64 {
+	out := make([]float64, len(m.KMeans.Centroids))
+	for i, v := range m.KMeans.Centroids {
+		j := i % cols
+		own := float64(v*m.Scaler.Scale[j]) + m.Scaler.Mean[j]
+		out[i] = (own - s.Mean[j]) / s.Scale[j]
+	}
+	return out
+}
+
+// matching returns for each row of a square cost matrix the column it is
+// matched to, so that the sum of costs is least. It is the Hungarian method
+// with potentials: rows are added one by one, each along the shortest
+// augmenting path, in O(n³) steps altogether. Among equally short paths the
+// one that ends in the lowest column is taken.
+func matching(cost [][]float64) []int {
+	n := len(cost)
+	rowPotential := make([]float64, n)
+	colPotential := make([]float64, n+1)
+	// Column n stands for the row being added, before it has a column.
+	matched := make([]int, n+1) // row of each column, -1 for none
+	for j := range matched {
+		matched[j] = -1
+	}
+	for i := range cost {
+		matched[n] = i
+		from := shortestPath(cost, matched, rowPotential, colPotential)
+		augment(matched, from)
+	}
+	columns := make([]int, n)
+	for j, i := range matched[:n] {
+		columns[i] = j
+	}
+	return columns
+}
+
+// A path leads from column n to a column without a row: previous holds for
+// each column on it the one before.
+type path struct {
+	previous []int
+	end      int
+}
+
+func augment(matched []int, p path) {
+	for j := p.end; j != len(matched)-1; j = p.previous[j] {
+		matched[j] = matched[p.previous[j]]
+	}
+}
+
+// shortestPath finds the path of least reduced cost and moves the potentials so
+// that the costs along it become zero.
+func shortestPath(cost [][]float64, matched []int, rowPotential, colPotential []float64) path {
+	n := len(cost)
+	p := path{previous: make([]int, n), end: n}
+	reach := make([]float64, n) // least reduced cost at which a column is reached
+	for j := range reach {
+		reach[j] = math.Inf(1)
+	}
+	visited := make([]bool, n+1)
+	for matched[p.end] >= 0 {
+		visited[p.end] = true
+		i := matched[p.end]
+		next, step := -1, math.Inf(1)
+		for j := range n {
+			if visited[j] {
+				continue
+			}
+			if c := cost[i][j] - rowPotential[i] - colPotential[j]; c < reach[j] {
+				reach[j], p.previous[j] = c, p.end
+			}
+			if next < 0 || reach[j] < step {
+				next, step = j, reach[j]
+			}
+		}
+		for j, seen := range visited {
+			switch {
+			case seen:
+				rowPotential[matched[j]] += step
+				colPotential[j] -= step
+			case j < n:
+				reach[j] -= step
+			}
+		}
+		p.end = next
+	}
+	return p
+}

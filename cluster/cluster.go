@@ -1,0 +1,303 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tatum/store"
+)
+
+// AlgorithmVersion is stored with every clustering. It grows when the same
+// options on the same vectors give other numbers.
+const AlgorithmVersion = 1
+
+// Params says what to cluster and how.
+type Params struct {
+	Options
+	Name     string          // of the clustering; store.DefaultClustering if empty
+	Features []store.Feature // all if empty
+	Workers  int             // fits that run at once; 0 means one
+
+	// Progress, if set, is called after each feature.
+	Progress func(done, total int)
+}
+
+// A Report tells what a clustering came to.
+type Report struct {
+	Tracks   int
+	Features []FeatureReport
+}
+
+// A FeatureReport tells what the fits of one feature came to.
+type FeatureReport struct {
+	Feature store.Feature
+	Inertia float64 // sum of squared distances of training rows to their centroids, mean of the folds
+	Sizes   []int   // tracks in each cluster
+}
+
+// Run fits a clustering to all tracks of the store at path db and puts it in
+// place of the one of the same name, in one step. Tracks are taken in the order
+// of their IDs; the result depends on nothing else. It is an error if there are
+// fewer tracks than folds, or in a training fold fewer than clusters; then
+// nothing has been done.
+func Run(ctx context.Context, db string, p Params) (*Report, error) {
+	w, err := store.OpenWriter(db)
+	if err != nil {
+		return nil, err
+	}
+	report, err := run(ctx, w, p)
+	return report, errors.Join(err, w.Close())
+}
+
+func run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
+	r := &runner{w: w, p: p}
+	if r.p.Name == "" {
+		r.p.Name = store.DefaultClustering
+	}
+	if len(r.p.Features) == 0 {
+		r.p.Features = store.Features[:]
+	}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	reports, err := r.fitFeatures(ctx)
+	if err != nil {
+		return nil, errors.Join(err, r.fit.Abort())
+	}
+	return &Report{len(r.ids), reports}, r.fit.Commit(r.fingerprint())
+}
+
+// A runner is one Run under way.
+type runner struct {
+	w     *store.Writer
+	p     Params
+	ids   []store.TrackID
+	folds []uint16
+	fit   *store.Fit
+
+	fitters chan *Fitter // as many as fits may run at once
+	storing sync.Mutex   // one transaction at a time, so that none waits for the file's lock
+	sums    [store.NumFeatures][sha256.Size]byte
+}
+
+// open reads the IDs, checks the parameters against them and begins the fit.
+func (r *runner) open() error {
+	var state store.State
+	err := r.w.View(func(db *store.DB) (err error) {
+		if state, err = db.State(); err != nil {
+			return err
+		}
+		r.ids, err = db.TrackIDs()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
+		return fmt.Errorf("cluster %d tracks: %w", len(r.ids), err)
+	}
+	largest := (len(r.ids) + r.p.Folds - 1) / r.p.Folds
+	if err := r.p.check(len(r.ids) - largest); err != nil {
+		return fmt.Errorf("cluster %d tracks in %d folds: %w", len(r.ids), r.p.Folds, err)
+	}
+	r.fitters = make(chan *Fitter, max(1, r.p.Workers))
+	for range cap(r.fitters) {
+		r.fitters <- NewFitter(r.p.Options)
+	}
+	r.fit, err = r.w.NewFit(store.Clustering{
+		Name: r.p.Name, Features: r.p.Features, K: r.p.K, Folds: r.p.Folds, Seed: r.p.Seed,
+		BatchSize: r.p.BatchSize, RandomStream: r.p.Stream.String(), Algorithm: AlgorithmVersion,
+		Fitted: time.Now().UTC(), Tracks: uint64(len(r.ids)), Generation: state.Generation,
+	})
+	return err
+}
+
+// fitFeatures fits the features, two at a time: enough to keep every fitter
+// busy while one feature is read or stored, without having all in memory.
+func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
+	reports := make([]FeatureReport, len(r.p.Features))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	var done int
+	for i, f := range r.p.Features {
+		g.Go(func() error {
+			report, err := r.fitFeature(ctx, f)
+			if err != nil {
+				return fmt.Errorf("cluster %v: %w", f, err)
+			}
+			reports[i] = *report
+			r.storing.Lock()
+			defer r.storing.Unlock()
+			if done++; r.p.Progress != nil {
+				r.p.Progress(done, len(r.p.Features))
+			}
+			return nil
+		})
+	}
+	return reports, g.Wait()
+}
+
+func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureReport, error) {
+	matrix, err := r.read(f)
+	if err != nil {
+		return nil, err
+	}
+	models, err := r.fitFolds(ctx, matrix)
+	if err != nil {
+		return nil, err
+	}
+	report := &FeatureReport{Feature: f, Sizes: make([]int, r.p.K)}
+	clusters := Align(models)
+	stored := make([]*store.Model, len(models))
+	for fold, m := range models {
+		stored[fold] = storedModel(m, f, fold, clusters[fold])
+		report.Inertia += m.KMeans.Inertia / float64(len(models))
+	}
+	r.storing.Lock()
+	defer r.storing.Unlock()
+	if err := r.fit.PutModels(stored); err != nil {
+		return nil, err
+	}
+	a := assigner{models: models, clusters: clusters, folds: r.folds, matrix: matrix}
+	return report, r.fit.PutAssignments(f, r.ids, func(i int) *store.Assignment {
+		place := a.at(i)
+		report.Sizes[place.Cluster]++
+		return place
+	})
+}
+
+// read returns a feature's vectors as a matrix of one row per track, and keeps
+// their hash.
+func (r *runner) read(f store.Feature) ([]float64, error) {
+	matrix := make([]float64, 0, len(r.ids)*cols)
+	h := sha256.New()
+	r.storing.Lock()
+	defer r.storing.Unlock()
+	err := r.w.View(func(db *store.DB) error {
+		return db.Vectors(f, func(id store.TrackID, v *store.Vector) error {
+			if n := len(matrix) / cols; n >= len(r.ids) || r.ids[n] != id {
+				return fmt.Errorf("%w: vector of %q has no track", store.ErrCorrupt, id)
+			}
+			matrix = append(matrix, v[:]...)
+			hashRow(h, id, v)
+			return nil
+		})
+	})
+	if err == nil && len(matrix) != len(r.ids)*cols {
+		err = fmt.Errorf("%w: %d vectors of %d tracks", store.ErrCorrupt, len(matrix)/cols, len(r.ids))
+	}
+	h.Sum(r.sums[f][:0])
+	return matrix, err
+}
+
+func hashRow(h hash.Hash, id store.TrackID, v *store.Vector) {
+	var buf [store.TrackIDLen + 8*store.NumStats]byte
+	b := append(buf[:0], id...)
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+	}
+	h.Write(b)
+}
+
+// fingerprint returns the hash of all IDs and vectors that were fitted on.
+func (r *runner) fingerprint() [sha256.Size]byte {
+	h := sha256.New()
+	for _, f := range r.p.Features {
+		h.Write([]byte{byte(f)})
+		h.Write(r.sums[f][:])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// fitFolds fits one model for each fold.
+func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, error) {
+	models := make([]*Model, r.p.Folds)
+	g, ctx := errgroup.WithContext(ctx)
+	for fold := range models {
+		g.Go(func() error {
+			fitter := <-r.fitters
+			defer func() { r.fitters <- fitter }()
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			m, err := fitter.FitFold(matrix, r.folds, fold)
+			if err != nil {
+				return fmt.Errorf("fold %d: %w", fold, err)
+			}
+			models[fold] = m
+			return nil
+		})
+	}
+	return models, g.Wait()
+}
+
+func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Model {
+	out := &store.Model{
+		Feature: f, Fold: store.Fold(fold),
+		Mean: m.Scaler.Mean, Scale: m.Scaler.Scale,
+		Inertia: m.KMeans.Inertia, Steps: uint32(m.KMeans.Steps),
+	}
+	for centroid := range slices.Chunk(m.KMeans.Centroids, cols) {
+		out.Centroids = append(out.Centroids, store.Vector(centroid))
+	}
+	for _, c := range clusters {
+		out.Clusters = append(out.Clusters, store.Cluster(c))
+	}
+	return out
+}
+
+// assignRows is how many rows an assigner measures at a time.
+const assignRows = 4096
+
+// An assigner places rows in order. It measures a run of them at a time, since
+// the distances of all would take more memory than the rows.
+type assigner struct {
+	models   []*Model
+	clusters [][]int // by fold and label
+	folds    []uint16
+	matrix   []float64
+
+	first  int                // first row of the run
+	places []store.Assignment // of the run
+}
+
+// at returns the place of row i; it is good until the next call.
+func (a *assigner) at(i int) *store.Assignment {
+	if i < a.first || i >= a.first+len(a.places) {
+		a.measure(i, min(i+assignRows, len(a.folds)))
+	}
+	return &a.places[i-a.first]
+}
+
+func (a *assigner) measure(first, end int) {
+	k := a.models[0].KMeans.K
+	a.first, a.places = first, resize(a.places, end-first)
+	for fold, m := range a.models {
+		var index []int
+		for i := first; i < end; i++ {
+			if int(a.folds[i]) == fold {
+				index = append(index, i)
+			}
+		}
+		labels := make([]int, len(index))
+		distances := make([]float64, len(index)*k)
+		m.Assign(a.matrix, index, labels, distances)
+		for n, i := range index {
+			a.places[i-first] = store.Assignment{
+				Fold: store.Fold(fold), Label: store.Label(labels[n]),
+				Cluster:   store.Cluster(a.clusters[fold][labels[n]]),
+				Distances: distances[n*k : (n+1)*k],
+			}
+		}
+	}
+}

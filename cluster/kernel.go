@@ -1,0 +1,95 @@
+package cluster
+
+import "math"
+
+// width is the number of points in a panel: eight AVX2 registers of four
+// lanes, enough independent sums to hide the latency of a fused multiply-add.
+const width = 32
+
+// A panel holds up to width points (centroids, or rows in k-means++) turned
+// round so that one column of all of them lies together, and in its last row
+// their squared norms. Lanes are different points, so every dot product is
+// added up from the first column to the last with one fused multiply-add a
+// column, whatever the machine: the order of OpenBLAS's dgemm for AVX-512.
+type panel [cols + 1][width]float64
+
+// panelsFor returns the number of panels that n points need.
+func panelsFor(n int) int { return (n + width - 1) / width }
+
+// set makes x, with squared norm n, the panel's point i.
+func (p *panel) set(i int, x *row, n float64) {
+	for j, v := range x {
+		p[j][i] = v
+	}
+	p[cols][i] = n
+}
+
+// packCentroids fills panels with the k rows of centroids. The lanes left over
+// get infinite norms, so that no row is nearest to them.
+func packCentroids(panels []panel, centroids []float64, k int) {
+	for i := range panelsFor(k) * width {
+		p := &panels[i/width]
+		if i < k {
+			c := rowAt(centroids, i)
+			p.set(i%width, c, squaredNorm(c))
+		} else {
+			p.set(i%width, new(row), math.Inf(1))
+		}
+	}
+}
+
+// nearest compares the listed rows of matrix with the points of p, which are
+// numbered from base on. Where ‖c‖² - 2x·c of a point is below best[i],
+// it becomes best[i] and the point's number labels[i]; the first point wins a
+// tie. best and labels are as long as index. Values must not be NaN.
+//
+// closer sets v[t*stride+i], for each row t of matrix and point i of p, to the
+// squared distance (-2x·c + ‖x‖²) + ‖c‖², no less than 0 and no more than
+// limit[i]. norms[t] is the squared norm of row t; len(norms) rows are used.
+//
+// Both are replaced at start-up where the machine has something faster, which
+// gives the same bits.
+var (
+	nearest = nearestGeneric
+	closer  = closerGeneric
+)
+
+func nearestGeneric(matrix []float64, index []int, p *panel, base int, best []float64, labels []int) {
+	var dots [width]float64
+	for n, i := range index {
+		p.dots(&dots, rowAt(matrix, i))
+		for j, d := range dots {
+			if v := float64(-2*d) + p[cols][j]; v < best[n] {
+				best[n], labels[n] = v, base+j
+			}
+		}
+	}
+}
+
+func closerGeneric(v []float64, stride int, matrix, norms []float64, p *panel, limit *[width]float64) {
+	var dots [width]float64
+	for t, norm := range norms {
+		p.dots(&dots, rowAt(matrix, t))
+		out := v[t*stride : t*stride+width]
+		for j, d := range dots {
+			s := max((float64(-2*d)+norm)+p[cols][j], 0)
+			out[j] = min(s, limit[j])
+		}
+	}
+}
+
+// dots sets dst[i] to the dot product of x and point i.
+func (p *panel) dots(dst *[width]float64, x *row) {
+	// math.FMA must be called by name to become one instruction.
+	for i := 0; i < width; i += 4 {
+		var s0, s1, s2, s3 float64
+		for j, v := range x {
+			q := (*[4]float64)(p[j][i:])
+			s0 = math.FMA(v, q[0], s0)
+			s1 = math.FMA(v, q[1], s1)
+			s2 = math.FMA(v, q[2], s2)
+			s3 = math.FMA(v, q[3], s3)
+		}
+		dst[i], dst[i+1], dst[i+2], dst[i+3] = s0, s1, s2, s3
+	}
+}

@@ -1,0 +1,144 @@
+package cluster
+
+import "math"
+
+// This file adds numbers up in the orders of the libraries under
+// scikit-learn. Each order is part of the result: twin centroids, which lie a
+// rounding error apart, are common, and the last bit decides between them.
+// Products are wrapped in float64() where Go might otherwise fuse them with
+// the addition that follows.
+
+// squaredNorm returns Σx² as numpy.einsum("ij,ij->i") does with two lanes: even
+// and odd positions apart, and in each group of eight the pairs from the last
+// to the first.
+func squaredNorm(x *row) float64 {
+	var even, odd float64
+	g := 0
+	for ; g+8 <= cols; g += 8 {
+		for p := g + 6; p >= g; p -= 2 {
+			even += float64(x[p] * x[p])
+			odd += float64(x[p+1] * x[p+1])
+		}
+	}
+	for ; g < cols; g += 2 {
+		even += float64(x[g] * x[g])
+		odd += float64(x[g+1] * x[g+1])
+	}
+	return even + odd
+}
+
+// firstDot returns x·c for row i of m as OpenBLAS multiplies a matrix with one
+// vector (dgemv_t for AVX-512): fused in four lanes, then the last two columns.
+// Rows go through it in fours; one left over is not fused, two are added up in
+// two lanes. Only distances to the first k-means++ centre are taken that way.
+func firstDot(x, c *row, i, m int) float64 {
+	var l [4]float64
+	fours, pairs := m&^3, m&^1
+	switch {
+	case i < fours:
+		for j := range cols - 2 {
+			l[j%4] = math.FMA(x[j], c[j], l[j%4])
+		}
+	case i < pairs:
+		for j := range cols - 2 {
+			l[j%2] += float64(x[j] * c[j])
+		}
+	default:
+		for j := range cols - 2 {
+			l[j%4] += float64(x[j] * c[j])
+		}
+	}
+	s := (l[0] + l[2]) + (l[1] + l[3])
+	return s + math.FMA(x[cols-2], c[cols-2], float64(x[cols-1]*c[cols-1]))
+}
+
+// squaredDistance returns Σ(x-c)² as scikit-learn's _euclidean_dense_dense
+// does: four columns at a time, the last two one by one.
+func squaredDistance(x, c *row) float64 {
+	var s float64
+	for g := 0; g+4 <= cols; g += 4 {
+		a, b := (*[4]float64)(x[g:]), (*[4]float64)(c[g:])
+		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
+		s += float64(d0*d0) + float64(d1*d1) + float64(d2*d2) + float64(d3*d3)
+	}
+	d0, d1 := x[cols-2]-c[cols-2], x[cols-1]-c[cols-1]
+	s += float64(d0 * d0)
+	return s + float64(d1*d1)
+}
+
+// laneSum returns Σv for line t of lines of equal length as OpenBLAS
+// multiplies a matrix with a vector of ones (dgemv_t for AVX-512): four lanes
+// that are folded every 2,048 elements. Lines go through it in fours; if two or
+// three are left over, the first two of them are added up in two lanes.
+func laneSum(v []float64, t, lines int) float64 {
+	const block = 2048
+	fours := lines &^ 3
+	two := lines-fours >= 2 && (t == fours || t == fours+1)
+	var s float64
+	body := len(v) &^ 3
+	for start := 0; start < body; start += block {
+		b := v[start:min(start+block, body)]
+		if two {
+			s += twoLanes(b)
+		} else {
+			s += fourLanes(b)
+		}
+	}
+	switch t := v[body:]; len(t) {
+	case 1:
+		s += t[0]
+	case 2:
+		s += t[0] + t[1]
+	case 3:
+		s += (t[0] + t[1]) + t[2]
+	}
+	return s
+}
+
+func fourLanes(v []float64) float64 {
+	var l0, l1, l2, l3 float64
+	for ; len(v) >= 4; v = v[4:] {
+		l0 += v[0]
+		l1 += v[1]
+		l2 += v[2]
+		l3 += v[3]
+	}
+	return (l0 + l2) + (l1 + l3)
+}
+
+func twoLanes(v []float64) float64 {
+	var l0, l1 float64
+	for ; len(v) >= 2; v = v[2:] {
+		l0 += v[0]
+		l1 += v[1]
+	}
+	return l0 + l1
+}
+
+// onesDot returns Σv as OpenBLAS multiplies a vector with a vector of ones
+// (ddot for AVX-512, one thread): 32 lanes, folded to 16, then to 4.
+func onesDot(v []float64) float64 {
+	var wide [32]float64
+	var lane [16]float64
+	n16 := len(v) &^ 15
+	n32 := n16 &^ 31
+	for i, x := range v[:n32] {
+		wide[i%32] += x
+	}
+	for i := range lane {
+		r, c := i/4, i%4
+		lane[i] = wide[8*r+c] + wide[8*r+4+c]
+	}
+	for i, x := range v[n32:n16] {
+		lane[i%16] += x
+	}
+	var c [4]float64
+	for j := range c {
+		c[j] = ((lane[j] + lane[4+j]) + lane[8+j]) + lane[12+j]
+	}
+	s := (c[0] + c[2]) + (c[1] + c[3])
+	for _, x := range v[n16:] {
+		s += x
+	}
+	return s
+}
