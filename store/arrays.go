@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -43,34 +44,46 @@ var powersOfTen = [maxDecimals + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
 type column struct {
 	decimals uint8
 	order    uint8
+	planes   int
 	numbers  []uint64
 }
+
+// An arrayEncoder holds memory to encode arrays in.
+type arrayEncoder struct {
+	integers        []int64
+	numbers         []uint64
+	head, low, high []byte
+	lowFrame        []byte
+}
+
+var arrayEncoders = sync.Pool{New: func() any { return new(arrayEncoder) }}
 
 // appendArrays appends the encoding of a group's arrays, as the package
 // comment has it, and returns the extended buffer.
 func appendArrays(dst []byte, g group, arrays *[NumArrays][]float64) []byte {
-	var head, low, high []byte
+	enc := arrayEncoders.Get().(*arrayEncoder)
+	defer arrayEncoders.Put(enc)
+	enc.head, enc.low, enc.high = enc.head[:0], enc.low[:0], enc.high[:0]
 	for a, end := g.span(); a < end; a++ {
 		if arrays[a] == nil {
-			head = append(head, absent)
+			enc.head = append(enc.head, absent)
 			continue
 		}
-		c := newColumn(arrays[a])
-		planes := c.planes()
-		head = append(head, c.decimals|c.order<<4)
-		head = binary.AppendUvarint(head, uint64(len(c.numbers)))
-		head = append(head, byte(planes))
-		low = c.appendPlane(low, 0)
-		for p := 1; p < planes; p++ {
-			high = c.appendPlane(high, p)
+		c := enc.column(arrays[a])
+		enc.head = append(enc.head, c.decimals|c.order<<4)
+		enc.head = binary.AppendUvarint(enc.head, uint64(len(c.numbers)))
+		enc.head = append(enc.head, byte(c.planes))
+		enc.low = c.appendPlane(enc.low, 0)
+		for p := 1; p < c.planes; p++ {
+			enc.high = c.appendPlane(enc.high, p)
 		}
 	}
 	z := zstdEncoder()
-	lowFrame := z.EncodeAll(low, nil)
+	enc.lowFrame = z.EncodeAll(enc.low, enc.lowFrame[:0])
 	e := encoder{dst}
-	e.bytes(head)
-	e.bytes(lowFrame)
-	return z.EncodeAll(high, e.buf)
+	e.bytes(enc.head)
+	e.bytes(enc.lowFrame)
+	return z.EncodeAll(enc.high, e.buf)
 }
 
 // decodeArrays is the inverse of appendArrays. Arrays of other groups are left
@@ -103,37 +116,46 @@ func decodeArrays(key, value []byte, g group, arrays *[NumArrays][]float64) erro
 	return nil
 }
 
-// newColumn finds the shortest form of values that gives every bit back.
-func newColumn(values []float64) column {
-	integers, decimals := decimalIntegers(values)
-	if integers == nil {
-		c := column{decimals: ieeeBits, numbers: make([]uint64, len(values))}
+// column finds the shortest form of values that gives every bit back. It is
+// good until the next call.
+func (enc *arrayEncoder) column(values []float64) column {
+	n := len(values)
+	enc.integers = slices.Grow(enc.integers[:0], n)[:n]
+	enc.numbers = slices.Grow(enc.numbers[:0], n)[:n]
+	c := column{numbers: enc.numbers}
+	decimals, ok := decimalIntegers(enc.integers, values)
+	if ok {
+		c.decimals = decimals
+		c.order = bestOrder(enc.integers)
+		for range c.order {
+			difference(enc.integers)
+		}
+		for i, x := range enc.integers {
+			c.numbers[i] = zigzag(x)
+		}
+	} else {
+		c.decimals = ieeeBits
 		for i, v := range values {
 			c.numbers[i] = math.Float64bits(v)
 		}
-		return c
 	}
-	best := column{decimals: decimals, numbers: zigzag(integers)}
-	for order := uint8(1); order <= maxOrder; order++ {
-		difference(integers)
-		c := column{decimals, order, zigzag(integers)}
-		if c.bitLen() < best.bitLen() {
-			best = c
-		}
+	all := uint64(1) // so that there is a plane
+	for _, u := range c.numbers {
+		all |= u
 	}
-	return best
+	c.planes = (bits.Len64(all) + 7) / 8
+	return c
 }
 
-// decimalIntegers returns values as integers over the least power of ten that
-// gives back every bit, or nil when none up to maxDecimals does.
-func decimalIntegers(values []float64) ([]int64, uint8) {
-	integers := make([]int64, len(values))
+// decimalIntegers sets dst to the values as integers over the least power of
+// ten that gives back every bit. It fails when none up to maxDecimals does.
+func decimalIntegers(dst []int64, values []float64) (decimals uint8, ok bool) {
 	for decimals := range uint8(len(powersOfTen)) {
-		if scaleExactly(integers, values, powersOfTen[decimals]) {
-			return integers, decimals
+		if scaleExactly(dst, values, powersOfTen[decimals]) {
+			return decimals, true
 		}
 	}
-	return nil, 0
+	return 0, false
 }
 
 func scaleExactly(dst []int64, values []float64, scale float64) bool {
@@ -141,12 +163,32 @@ func scaleExactly(dst []int64, values []float64, scale float64) bool {
 	for i, v := range values {
 		x := math.RoundToEven(v * scale)
 		// NaN fails the comparison, negative zero the one of the bits.
-		if !(math.Abs(x) <= maxExact) || math.Float64bits(float64(int64(x))/scale) != math.Float64bits(v) {
+		if !(math.Abs(x) <= maxExact) || math.Float64bits(x/scale) != math.Float64bits(v) || x == 0 && math.Signbit(x) {
 			return false
 		}
 		dst[i] = int64(x)
 	}
 	return true
+}
+
+// bestOrder returns how often to difference the integers for the fewest bits
+// one by one, a measure of how well they will compress.
+func bestOrder(integers []int64) uint8 {
+	var size [maxOrder + 1]int
+	var x1, x2 int64 // the two before x
+	for _, x := range integers {
+		size[0] += bits.Len64(zigzag(x))
+		size[1] += bits.Len64(zigzag(x - x1))
+		size[2] += bits.Len64(zigzag(x - 2*x1 + x2))
+		x1, x2 = x, x1
+	}
+	best := uint8(0)
+	for order := range uint8(len(size)) {
+		if size[order] < size[best] {
+			best = order
+		}
+	}
+	return best
 }
 
 // difference replaces each number by its step from the one before it.
@@ -164,38 +206,16 @@ func accumulate(v []int64) {
 }
 
 // zigzag maps small numbers of either sign to small unsigned ones.
-func zigzag(v []int64) []uint64 {
-	u := make([]uint64, len(v))
-	for i, x := range v {
-		u[i] = uint64(x<<1) ^ uint64(x>>63)
-	}
-	return u
-}
+func zigzag(x int64) uint64 { return uint64(x<<1) ^ uint64(x>>63) }
 
+// unzigzag undoes zigzag.
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
-// bitLen returns the bits the numbers need one by one, a measure of how well
-// they will compress.
-func (c *column) bitLen() int {
-	n := 0
-	for _, u := range c.numbers {
-		n += bits.Len64(u)
-	}
-	return n
-}
-
-// planes returns how many bytes the widest number has, at least one.
-func (c *column) planes() int {
-	all := uint64(1)
-	for _, u := range c.numbers {
-		all |= u
-	}
-	return (bits.Len64(all) + 7) / 8
-}
-
 func (c *column) appendPlane(dst []byte, plane int) []byte {
-	for _, u := range c.numbers {
-		dst = append(dst, byte(u>>(8*plane)))
+	n := len(dst)
+	dst = slices.Grow(dst, len(c.numbers))[:n+len(c.numbers)]
+	for i, u := range c.numbers {
+		dst[n+i] = byte(u >> (8 * plane))
 	}
 	return dst
 }

@@ -1,0 +1,311 @@
+// Package ingest turns song files into stored tracks: it finds the files, has
+// worker processes read them and compute their stat vectors, and saves what
+// comes back in batches. Reading HDF5 is left to package msd, the statistics to
+// seqstat, the file format to store.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tatum/store"
+)
+
+const (
+	// DefaultTimeout is how long a worker may be silent before the file it
+	// reads is given up.
+	DefaultTimeout = time.Minute
+
+	// maxQueued is how many files may be read ahead of the one being saved.
+	maxQueued = 1024
+
+	// A batch is saved when it has this many songs or bytes, or when its first
+	// song has waited this long.
+	batchSongs = 1024
+	batchBytes = 16 << 20
+	batchAge   = time.Second
+)
+
+// Options says what to ingest and how. Paths and Worker must be set.
+type Options struct {
+	Paths   []string      // files and directories
+	Extras  bool          // keep all fifteen arrays, not only the features
+	Force   bool          // read unchanged files too
+	Prune   bool          // forget files that are gone, with their tracks
+	DryRun  bool          // read and report, write nothing
+	Workers int           // worker processes; 0 means one
+	Worker  []string      // command of a process that runs [Work]
+	Timeout time.Duration // 0 means DefaultTimeout
+
+	// Progress, if set, is called after each file.
+	Progress func(Progress)
+}
+
+// Progress is how far an ingest has come.
+type Progress struct {
+	Done, Total int // files, unchanged ones left out
+	Bad         int // files of those done
+}
+
+// A Summary counts what an ingest did.
+type Summary struct {
+	Added      int // songs
+	Replaced   int // songs
+	Pruned     int // songs
+	New        int // files read for the first time
+	Changed    int // files read again
+	Unchanged  int // files left alone
+	Duplicates []store.Duplicate
+	Bad        []Failure // files and directories that could not be read, by path
+}
+
+// A Failure says why a file or directory could not be read.
+type Failure struct {
+	Path   string
+	Step   string
+	Reason string
+}
+
+// Run ingests into the store at path db, which it makes if there is none. Bad
+// files are listed in the summary and are no error. When ctx ends, Run saves
+// what has been read and returns the summary with ctx's error; the same call
+// goes on from there. It returns store.ErrLocked while another process writes.
+func Run(ctx context.Context, db string, o Options) (*Summary, error) {
+	in := &ingester{o: o}
+	if in.o.Timeout == 0 {
+		in.o.Timeout = DefaultTimeout
+	}
+	files, failures := find(o.Paths)
+	in.sum.Bad = failures
+	if o.DryRun {
+		return &in.sum, in.dryRun(ctx, db, files)
+	}
+	w, err := store.CreateWriter(db)
+	if err != nil {
+		return nil, err
+	}
+	in.w = w
+	return &in.sum, errors.Join(in.write(ctx, files), w.Close())
+}
+
+// An ingester is the state of one Run.
+type ingester struct {
+	o   Options
+	w   *store.Writer // nil in a dry run
+	sum Summary
+
+	batch      store.Batch
+	batchSize  int       // bytes
+	batchBegun time.Time // when its first song came
+}
+
+func (in *ingester) dryRun(ctx context.Context, path string, files []found) error {
+	db, err := store.Open(path)
+	if errors.Is(err, store.ErrNoStore) {
+		in.sum.New = len(files)
+		return in.read(ctx, files)
+	}
+	if err != nil {
+		return err
+	}
+	pending, err := in.pending(db, files)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return in.read(ctx, pending)
+}
+
+func (in *ingester) write(ctx context.Context, files []found) error {
+	if in.o.Prune {
+		if err := in.prune(); err != nil {
+			return err
+		}
+	}
+	var pending []found
+	err := in.w.View(func(db *store.DB) (err error) {
+		pending, err = in.pending(db, files)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return in.read(ctx, pending)
+}
+
+// prune forgets the files that are gone.
+func (in *ingester) prune() error {
+	var gone []string
+	err := in.w.View(func(db *store.DB) error {
+		return db.Files(func(f *store.File) error {
+			if _, err := os.Stat(f.Path); errors.Is(err, fs.ErrNotExist) {
+				gone = append(gone, f.Path)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for paths := range slices.Chunk(gone, batchSongs) {
+		n, err := in.w.Forget(paths)
+		if err != nil {
+			return err
+		}
+		in.sum.Pruned += n
+	}
+	return nil
+}
+
+// pending returns the files that have to be read.
+func (in *ingester) pending(db *store.DB, files []found) ([]found, error) {
+	var pending []found
+	for _, f := range files {
+		known, err := db.File(f.path)
+		switch {
+		case err != nil:
+			return nil, err
+		case known == nil:
+			in.sum.New++
+		case in.o.Force || !known.Unchanged(f.size, f.modTime, in.o.Extras):
+			in.sum.Changed++
+		default:
+			in.sum.Unchanged++
+			continue
+		}
+		pending = append(pending, f)
+	}
+	return pending, nil
+}
+
+// read has the files read by workers and takes in the results in the order of
+// paths, whichever worker is first. When ctx ends, the workers finish the files
+// they are at.
+func (in *ingester) read(ctx context.Context, files []found) error {
+	g, stop := errgroup.WithContext(ctx)
+	work := make(chan *job)
+	queue := make(chan *job, maxQueued)
+	for range max(1, in.o.Workers) {
+		g.Go(func() error { return runWorker(in.o.Worker, in.o.Timeout, work) })
+	}
+	g.Go(func() error {
+		defer close(queue)
+		defer close(work)
+		for _, f := range files {
+			j := &job{file: f, extras: in.o.Extras, out: make(chan result, 8)}
+			select {
+			case work <- j:
+				queue <- j
+			case <-stop.Done():
+				return nil
+			}
+		}
+		return nil
+	})
+	g.Go(func() error { return in.takeAll(queue, len(files)) })
+	return errors.Join(g.Wait(), ctx.Err())
+}
+
+// takeAll takes in jobs until there are no more.
+func (in *ingester) takeAll(queue <-chan *job, total int) error {
+	progress := Progress{Total: total}
+	for j := range queue {
+		f, err := in.take(j)
+		if err != nil {
+			go drain(j, queue) // so that no worker waits for ever
+			return err
+		}
+		if f == nil {
+			continue
+		}
+		progress.Done++
+		if f.Bad != nil {
+			progress.Bad++
+		}
+		if in.o.Progress != nil {
+			in.o.Progress(progress)
+		}
+	}
+	return in.save()
+}
+
+func drain(j *job, queue <-chan *job) {
+	for ok := true; ok; j, ok = <-queue {
+		for range j.out {
+		}
+	}
+}
+
+// take adds one file with its songs to the batch, and saves batches as they
+// fill. It returns nil for a job that no worker did.
+func (in *ingester) take(j *job) (*store.File, error) {
+	f := store.File{Path: j.file.path, Size: j.file.size, ModTime: j.file.modTime, Extras: j.extras}
+	seen := make(map[store.TrackID]bool)
+	var failures []*Failure
+	for r := range j.out {
+		switch id := r.song.ID; {
+		case r.bad != nil:
+			failures = append(failures, r.bad)
+		case seen[id]:
+			in.sum.Duplicates = append(in.sum.Duplicates, store.Duplicate{ID: id, Path: f.Path, Kept: f.Path})
+		default:
+			seen[id] = true
+			f.Tracks = append(f.Tracks, id)
+			if err := in.add(r.song); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if j.abandoned {
+		return nil, nil
+	}
+	if len(failures) > 0 {
+		bad := *failures[0]
+		if n := len(failures) - 1; n > 0 {
+			bad.Reason += fmt.Sprintf(" (and %d more songs of the file)", n)
+		}
+		in.sum.Bad = append(in.sum.Bad, bad)
+		f.Bad = &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}
+	}
+	in.batch.Files = append(in.batch.Files, f)
+	return &f, in.saveIfDue()
+}
+
+func (in *ingester) add(s store.EncodedSong) error {
+	if len(in.batch.Songs) == 0 {
+		in.batchBegun = time.Now()
+	}
+	in.batch.Songs = append(in.batch.Songs, s)
+	in.batchSize += s.Size()
+	return in.saveIfDue()
+}
+
+func (in *ingester) saveIfDue() error {
+	n := max(len(in.batch.Songs), len(in.batch.Files))
+	if n < batchSongs && in.batchSize < batchBytes && (len(in.batch.Songs) == 0 || time.Since(in.batchBegun) < batchAge) {
+		return nil
+	}
+	return in.save()
+}
+
+// save writes the batch.
+func (in *ingester) save() error {
+	if in.w != nil && len(in.batch.Songs)+len(in.batch.Files) > 0 {
+		out, err := in.w.Put(in.batch)
+		if err != nil {
+			return err
+		}
+		in.sum.Added += out.Added
+		in.sum.Replaced += out.Replaced
+		in.sum.Duplicates = append(in.sum.Duplicates, out.Duplicates...)
+	}
+	in.batch = store.Batch{}
+	in.batchSize = 0
+	return nil
+}

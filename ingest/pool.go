@@ -1,0 +1,183 @@
+package ingest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tatum/store"
+)
+
+// A job is one file on its way through a worker. Its results come on out, which
+// is closed after the last.
+type job struct {
+	file      found
+	extras    bool
+	out       chan result
+	abandoned bool // no worker could be started; set before out is closed
+}
+
+// A result is a song of a file, or what is bad in it.
+type result struct {
+	song store.EncodedSong
+	bad  *Failure
+}
+
+// A process is a running worker.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
+	stderr *head
+}
+
+// startProcess starts a worker and waits until it answers, so that a program
+// that cannot run is not blamed on the files it was to read.
+func startProcess(argv []string) (*process, error) {
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), stderr: new(head)}
+	// No file may name a filter library to load, nor does reading need a lock
+	// on it. A second processor, idle as it is, keeps Go from taking the first
+	// away at each call into C; songs are short-lived and small, so that the
+	// collector need not come as often as by default.
+	p.cmd.Env = append(os.Environ(), "HDF5_PLUGIN_PRELOAD=::", "HDF5_USE_FILE_LOCKING=FALSE", "GOMAXPROCS=2", "GOGC=400")
+	p.cmd.Stderr = p.stderr
+	// Ctrl-C is for the parent, which lets its workers finish.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	if m, err := readMessage(p.stdout); err != nil || m.kind != done {
+		return nil, fmt.Errorf("start worker: %s", p.kill())
+	}
+	return p, nil
+}
+
+// kill ends the process, if it has not ended, and returns how it ended.
+func (p *process) kill() string {
+	p.cmd.Process.Kill() // an error says that it is dead already
+	p.stdin.Close()
+	err := p.cmd.Wait()
+	how := fmt.Sprint(err)
+	if line := p.stderr.firstLine(); line != "" {
+		how += ": " + line
+	}
+	return how
+}
+
+// stop lets the process end by itself.
+func (p *process) stop() error {
+	p.stdin.Close()
+	return p.cmd.Wait()
+}
+
+// runWorker does jobs, one at a time, in a process that it replaces when it
+// dies or says nothing for longer than timeout. It returns an error only when
+// no process can be started; the rest is in the jobs' results.
+func runWorker(argv []string, timeout time.Duration, jobs <-chan *job) error {
+	var p *process
+	for j := range jobs {
+		if p == nil {
+			var err error
+			if p, err = startProcess(argv); err != nil {
+				j.abandoned = true
+				close(j.out)
+				return err
+			}
+		}
+		if reason := p.do(j, timeout); reason != "" {
+			j.out <- result{bad: &Failure{Path: j.file.path, Step: "worker", Reason: reason}}
+			p = nil
+		}
+		close(j.out)
+	}
+	if p == nil {
+		return nil
+	}
+	return p.stop()
+}
+
+// do sends the job's file to the process and passes on what it answers. If the
+// process does not survive, do says why.
+func (p *process) do(j *job, timeout time.Duration) (reason string) {
+	var hung atomic.Bool
+	timer := time.AfterFunc(timeout, func() {
+		hung.Store(true)
+		p.cmd.Process.Kill()
+	})
+	defer timer.Stop()
+	err := p.exchange(j, func() { timer.Reset(timeout) })
+	switch {
+	case err == nil:
+		return ""
+	case hung.Load():
+		p.kill()
+		return fmt.Sprintf("no answer for %v", timeout)
+	default:
+		return "reader died: " + p.kill()
+	}
+}
+
+func (p *process) exchange(j *job, progress func()) error {
+	what := readFeatures
+	if j.extras {
+		what = readAll
+	}
+	if err := writeMessage(p.stdin, what, []byte(j.file.path)); err != nil {
+		return err
+	}
+	for {
+		m, err := readMessage(p.stdout)
+		if err != nil {
+			return err
+		}
+		progress()
+		switch m.kind {
+		case done:
+			return nil
+		case song:
+			var s store.EncodedSong
+			if err := s.UnmarshalBinary(m.body); err != nil {
+				return err
+			}
+			j.out <- result{song: s}
+		case failure:
+			step, reason, _ := strings.Cut(string(m.body), "\x00")
+			j.out <- result{bad: &Failure{Path: j.file.path, Step: step, Reason: reason}}
+		default:
+			return errors.New("unknown message")
+		}
+	}
+}
+
+// A head keeps the first bytes that are written to it: the cause of a crash
+// stands above the stack traces.
+type head struct{ buf bytes.Buffer }
+
+func (h *head) Write(p []byte) (int, error) {
+	const enough = 4096
+	h.buf.Write(p[:min(len(p), max(0, enough-h.buf.Len()))])
+	return len(p), nil
+}
+
+func (h *head) firstLine() string {
+	for line := range strings.Lines(h.buf.String()) {
+		if line = strings.TrimSpace(line); line != "" {
+			return line
+		}
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A found is a song file as the directory tells of it.
+type found struct {
+	path    string // absolute
+	size    int64  // bytes
+	modTime int64  // nanoseconds since 1970
+}
+
+// find returns the song files under paths in the order of their paths, each
+// once, and what could not be looked into. A file that is named itself is taken
+// whatever it is called. Under a directory those ending in .h5 are taken, of
+// any case; hidden ones are not, nor are the "._" files that macOS leaves.
+func find(paths []string) ([]found, []Failure) {
+	w := walker{seen: make(map[string]bool)}
+	for _, path := range paths {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			w.fail(path, err)
+			continue
+		}
+		w.visit(abs, true)
+	}
+	slices.SortFunc(w.files, func(a, b found) int { return cmp.Compare(a.path, b.path) })
+	return slices.CompactFunc(w.files, func(a, b found) bool { return a.path == b.path }), w.failures
+}
+
+type walker struct {
+	seen     map[string]bool // real paths of directories entered: links may form loops
+	files    []found
+	failures []Failure
+}
+
+// visit takes a file or enters a directory. Links are followed.
+func (w *walker) visit(path string, named bool) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		w.fail(path, err)
+	case info.IsDir():
+		w.enter(path)
+	case info.Mode().IsRegular() && (named || isSongFile(path)):
+		w.files = append(w.files, found{path, info.Size(), info.ModTime().UnixNano()})
+	case named:
+		w.fail(path, errors.New("neither a file nor a directory"))
+	}
+}
+
+func (w *walker) enter(dir string) {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		w.fail(dir, err)
+		return
+	}
+	if w.seen[real] {
+		return
+	}
+	w.seen[real] = true
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		w.fail(dir, err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+		case e.IsDir(), isSongFile(path):
+			w.visit(path, false)
+		case e.Type()&fs.ModeSymlink != 0:
+			if info, err := os.Stat(path); err == nil && info.IsDir() {
+				w.enter(path)
+			}
+		}
+	}
+}
+
+func isSongFile(path string) bool { return strings.EqualFold(filepath.Ext(path), ".h5") }
+
+func (w *walker) fail(path string, err error) {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // the path is named once already
+	}
+	w.failures = append(w.failures, Failure{Path: path, Step: "find", Reason: fmt.Sprint(err)})
+}

@@ -1,0 +1,164 @@
+package ingest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"tatum/ingest/msd"
+	"tatum/ingest/seqstat"
+	"tatum/store"
+)
+
+// A worker is a process of its own that reads song files: libhdf5 has one
+// global lock, so that threads do not speed it up, and a damaged file can crash
+// it or make it hang. The parent writes paths to the worker's standard input;
+// the worker answers each on its standard output with the file's songs, ready
+// to be stored, and how it ended. Each message is a kind, a length as uint32
+// and that many bytes.
+type message struct {
+	kind kind
+	body []byte
+}
+
+type kind byte
+
+const (
+	readFeatures kind = 'f' // to the worker: path of a file whose features to read
+	readAll      kind = 'a' // to the worker: path of a file whose arrays to read
+	song         kind = 's' // an encoded song
+	failure      kind = 'x' // step, 0x00, reason: the file or a song of it is bad
+	done         kind = 'd' // the file is read, as far as it could be; or: ready for the first
+)
+
+// maxMessage bounds what a damaged length can make the reader allocate; a song
+// of a day's length stays far below.
+const maxMessage = 1 << 30
+
+func writeMessage(w io.Writer, k kind, body []byte) error {
+	head := binary.LittleEndian.AppendUint32([]byte{byte(k)}, uint32(len(body)))
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	_, err := w.Write(body)
+	return err
+}
+
+// readMessage returns the next message, io.EOF when there are no more.
+func readMessage(r io.Reader) (message, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return message{}, err
+	}
+	n := binary.LittleEndian.Uint32(head[1:])
+	if n > maxMessage {
+		return message{}, fmt.Errorf("message of %d bytes", n)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return message{}, io.ErrUnexpectedEOF
+	}
+	return message{kind(head[0]), body}, nil
+}
+
+// Work is the worker process: it reads the files named on r and answers on w
+// until r ends.
+func Work(r io.Reader, w io.Writer) error {
+	out := bufio.NewWriter(w)
+	if err := errors.Join(writeMessage(out, done, nil), out.Flush()); err != nil {
+		return fmt.Errorf("write to parent: %w", err)
+	}
+	var calc seqstat.Calculator
+	for {
+		m, err := readMessage(r)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read from parent: %w", err)
+		}
+		err = errors.Join(
+			readSongs(out, &calc, string(m.body), arraysOf(m.kind)),
+			writeMessage(out, done, nil),
+			out.Flush())
+		if err != nil {
+			return fmt.Errorf("write to parent: %w", err)
+		}
+	}
+}
+
+func arraysOf(k kind) msd.Arrays {
+	if k == readAll {
+		return msd.All
+	}
+	return msd.Features
+}
+
+// readSongs writes the songs of one file, and what is bad in it. The error is
+// one of writing.
+func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays msd.Arrays) error {
+	row := uint32(0)
+	for s, err := range msd.Songs(path, arrays) {
+		if err == nil {
+			s.Source = store.Source{Path: path, Row: row}
+			row++
+			var vectors *[store.NumFeatures]store.Vector
+			if vectors, err = computeVectors(calc, s); err == nil {
+				if err := writeSong(w, s, vectors); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		step, reason := explain(err)
+		if err := writeMessage(w, failure, []byte(step+"\x00"+reason)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain returns the step that failed and the reason, without the path.
+func explain(err error) (step, reason string) {
+	var bad *msd.Error
+	switch {
+	case !errors.As(err, &bad):
+		return "compute", err.Error()
+	case bad.Dataset == "":
+		return bad.Step, bad.Err.Error()
+	default:
+		return bad.Step, fmt.Sprintf("dataset %s: %v", bad.Dataset, bad.Err)
+	}
+}
+
+func writeSong(w io.Writer, s *store.Song, vectors *[store.NumFeatures]store.Vector) error {
+	encoded, err := store.EncodeSong(s, vectors).MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return writeMessage(w, song, encoded)
+}
+
+func computeVectors(calc *seqstat.Calculator, s *store.Song) (*[store.NumFeatures]store.Vector, error) {
+	var vectors [store.NumFeatures]store.Vector
+	for _, f := range store.Features {
+		v, err := calc.Vector(s.Arrays[f])
+		if err != nil {
+			return nil, &statError{s.ID, f, err}
+		}
+		vectors[f] = v
+	}
+	return &vectors, nil
+}
+
+// A statError says whose statistics are not defined.
+type statError struct {
+	id      store.TrackID
+	feature store.Feature
+	err     error
+}
+
+func (e *statError) Error() string { return fmt.Sprintf("track %s: %v: %v", e.id, e.feature, e.err) }
+func (e *statError) Unwrap() error { return e.err }
