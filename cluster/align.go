@@ -5,14 +5,22 @@ import "math"
 // Align matches each model's labels one to one to those of the first and
 // returns, for every model, the cluster number of each label; the first model
 // keeps its numbers. A matching has the least possible sum of squared
-// distances between matched centroids; of several equally good ones the solver
-// prefers lower numbers.
+// distances between matched centroids.
 //
 // Centroids of different folds live in differently scaled spaces. They are
 // compared in the first model's: each is brought back to the statistics' own
 // units by its own scaler and then scaled by the first model's. There every
 // column counts as it did in the fits, where in their own units the counts of
 // gaps would outweigh all else.
+//
+// Ties: labels and clusters count in the order of their numbers, but those that
+// no training row is nearest to after the others. Of two labels that could swap
+// their clusters without a larger sum, up to rounding, the one that counts first
+// has the cluster that counts first. So where the same row became several
+// centroids, as with many equal rows, the one in use is matched to the one in
+// use. Where a distance is NaN or infinite the two centroids count as far apart.
+//
+// It takes 8·K² bytes and up to K³ steps for each model but the first.
 func Align(models []*Model) [][]int {
 	clusters := make([][]int, len(models))
 	base := models[0]
@@ -22,18 +30,57 @@ func Align(models []*Model) [][]int {
 		clusters[0][i] = i
 	}
 	target := commonSpace(base, &base.Scaler)
+	rank := make([]int, k)
+	for i, c := range usedFirst(base.KMeans) {
+		rank[c] = i
+	}
 	for f, m := range models[1:] {
-		centroids := commonSpace(m, &base.Scaler)
-		cost := make([][]float64, k)
-		for i := range cost {
-			cost[i] = make([]float64, k)
-			for j := range cost[i] {
-				cost[i][j] = squaredDistance(rowAt(centroids, i), rowAt(target, j))
-			}
-		}
-		clusters[f+1] = matching(cost)
+		cost := costs(commonSpace(m, &base.Scaler), target, k)
+		columns := matching(cost)
+		inOrder(cost, columns, usedFirst(m.KMeans), rank)
+		clusters[f+1] = columns
 	}
 	return clusters
+}
+
+// usedFirst returns the labels of m in order, those that no training row is
+// nearest to after the others.
+func usedFirst(m *KMeans) []int {
+	var used, empty []int
+	for l := range m.K {
+		if m.Sizes != nil && m.Sizes[l] == 0 {
+			empty = append(empty, l)
+		} else {
+			used = append(used, l)
+		}
+	}
+	return append(used, empty...)
+}
+
+// costs returns the squared distances of k centroids to k others. In place of
+// what is not finite stands a number that outweighs any sum of the others.
+func costs(centroids, target []float64, k int) [][]float64 {
+	const huge = 1e100
+	cost := make([][]float64, k)
+	far := 1.0
+	for i := range cost {
+		cost[i] = make([]float64, k)
+		for j := range cost[i] {
+			d := squaredDistance(rowAt(centroids, i), rowAt(target, j))
+			cost[i][j] = d
+			if d < huge {
+				far = max(far, float64(2*k)*d)
+			}
+		}
+	}
+	for _, row := range cost {
+		for j, d := range row {
+			if !(d < huge) { // NaN too
+				row[j] = far
+			}
+		}
+	}
+	return cost
 }
 
 // commonSpace returns the model's centroids as they are once their own scaling
@@ -48,11 +95,11 @@ func commonSpace(m *Model, s *Scaler) []float64 {
 	return out
 }
 
-// matching returns for each row of a square cost matrix the column it is
-// matched to, so that the sum of costs is least. It is the Hungarian method
-// with potentials: rows are added one by one, each along the shortest
-// augmenting path, in O(n³) steps altogether. Among equally short paths the
-// one that ends in the lowest column is taken.
+// matching returns for each row of a square matrix of finite costs the column
+// it is matched to, so that the sum of costs is least. It is the Hungarian method
+// with potentials: rows are added one by one, each along the shortest augmenting
+// path, the one that ends in the lowest column of several, in O(n³) steps
+// altogether.
 func matching(cost [][]float64) []int {
 	n := len(cost)
 	rowPotential := make([]float64, n)
@@ -72,6 +119,29 @@ func matching(cost [][]float64) []int {
 		columns[i] = j
 	}
 	return columns
+}
+
+// inOrder swaps the columns of two rows for as long as the one that stands
+// earlier in rows has the column of higher rank, and the sum does not grow by
+// more than rounding. Every swap makes the ranks smaller in lexical order, so
+// there is an end.
+func inOrder(cost [][]float64, columns, rows, rank []int) {
+	const rounding = 1e-12
+	for swapped := true; swapped; {
+		swapped = false
+		for x, i := range rows {
+			for _, later := range rows[x+1:] {
+				a, b := columns[i], columns[later]
+				if rank[b] > rank[a] {
+					continue
+				}
+				if cost[i][b]+cost[later][a] <= (cost[i][a]+cost[later][b])*(1+rounding) {
+					columns[i], columns[later] = b, a
+					swapped = true
+				}
+			}
+		}
+	}
 }
 
 // A path leads from column n to a column without a row: previous holds for

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -41,15 +42,18 @@ type Report struct {
 // A FeatureReport tells what the fits of one feature came to.
 type FeatureReport struct {
 	Feature store.Feature
-	Inertia float64 // sum of squared distances of training rows to their centroids, mean of the folds
-	Sizes   []int   // tracks in each cluster
+	store.Summary
 }
 
 // Run fits a clustering to all tracks of the store at path db and puts it in
 // place of the one of the same name, in one step. Tracks are taken in the order
-// of their IDs; the result depends on nothing else. It is an error if there are
-// fewer tracks than folds, or in a training fold fewer than clusters; then
-// nothing has been done.
+// of their IDs; the result depends on nothing else. It is an error if a
+// parameter is out of range, if there are fewer tracks than folds, or in a
+// training fold fewer than clusters; then nothing has been done. When ctx is
+// cancelled, what stood in the store before stands there still.
+//
+// Besides IDs, two features are in memory at a time, 240 bytes a track each, and
+// for each fit that runs at once a scaled copy of its training rows.
 func Run(ctx context.Context, db string, p Params) (*Report, error) {
 	w, err := store.OpenWriter(db)
 	if err != nil {
@@ -70,6 +74,7 @@ func run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(r.gcPercent()))
 	reports, err := r.fitFeatures(ctx)
 	if err != nil {
 		return nil, errors.Join(err, r.fit.Abort())
@@ -103,14 +108,13 @@ func (r *runner) open() error {
 	if err != nil {
 		return err
 	}
-	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
+	if err := r.p.Check(len(r.ids)); err != nil {
 		return fmt.Errorf("cluster %d tracks: %w", len(r.ids), err)
 	}
-	largest := (len(r.ids) + r.p.Folds - 1) / r.p.Folds
-	if err := r.p.check(len(r.ids) - largest); err != nil {
-		return fmt.Errorf("cluster %d tracks in %d folds: %w", len(r.ids), r.p.Folds, err)
+	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
+		return err
 	}
-	r.fitters = make(chan *Fitter, max(1, r.p.Workers))
+	r.fitters = make(chan *Fitter, r.fits())
 	for range cap(r.fitters) {
 		r.fitters <- NewFitter(r.p.Options)
 	}
@@ -120,6 +124,27 @@ func (r *runner) open() error {
 		Fitted: time.Now().UTC(), Tracks: uint64(len(r.ids)), Generation: state.Generation,
 	})
 	return err
+}
+
+// copiesLimit is how many bytes the scaled copies of training rows may take
+// together, unless a single one takes more.
+const copiesLimit = 512 << 20
+
+// fits returns how many fits may run at once.
+func (r *runner) fits() int {
+	afford := copiesLimit / (len(r.ids) * cols * 8)
+	return max(1, min(r.p.Workers, afford))
+}
+
+// maxGarbage is about how large the garbage may grow, in bytes.
+const maxGarbage = 256 << 20
+
+// gcPercent returns the garbage collector's setting for so many tracks. By
+// default the garbage may grow as large as all else, which here is matrices
+// that cost nothing to look through.
+func (r *runner) gcPercent() int {
+	live := len(r.ids) * cols * 8 * (2 + cap(r.fitters))
+	return max(10, min(100, maxGarbage*100/live))
 }
 
 // fitFeatures fits the features, two at a time: enough to keep every fitter
@@ -156,24 +181,42 @@ func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureRepor
 	if err != nil {
 		return nil, err
 	}
-	report := &FeatureReport{Feature: f, Sizes: make([]int, r.p.K)}
+	labels, err := r.labelAll(ctx, models, matrix)
+	if err != nil {
+		return nil, err
+	}
 	clusters := Align(models)
+	report := &FeatureReport{f, r.summary(models, clusters, labels, matrix)}
+	return report, r.store(f, models, clusters, matrix, report.Summary)
+}
+
+// summary describes the fits of a feature; labels are each model's of all rows.
+func (r *runner) summary(models []*Model, clusters [][]int, labels [][]uint16, matrix []float64) store.Summary {
+	s := store.Summary{DistinctRows: uint64(distinctRows(matrix)), Sizes: make([]uint64, r.p.K)}
+	for _, m := range models {
+		s.Inertia += m.KMeans.Inertia / float64(len(models))
+	}
+	s.MeanAgreement, s.LeastAgreement = agreement(labels, r.p.K)
+	for i, fold := range r.folds {
+		s.Sizes[clusters[fold][labels[fold][i]]]++
+	}
+	return s
+}
+
+// store hands a feature's results to the fit.
+func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, matrix []float64, s store.Summary) error {
 	stored := make([]*store.Model, len(models))
 	for fold, m := range models {
 		stored[fold] = storedModel(m, f, fold, clusters[fold])
-		report.Inertia += m.KMeans.Inertia / float64(len(models))
-	}
-	r.storing.Lock()
-	defer r.storing.Unlock()
-	if err := r.fit.PutModels(stored); err != nil {
-		return nil, err
 	}
 	a := assigner{models: models, clusters: clusters, folds: r.folds, matrix: matrix}
-	return report, r.fit.PutAssignments(f, r.ids, func(i int) *store.Assignment {
-		place := a.at(i)
-		report.Sizes[place.Cluster]++
-		return place
-	})
+	r.storing.Lock()
+	defer r.storing.Unlock()
+	r.fit.PutSummary(f, s)
+	if err := r.fit.PutModels(stored); err != nil {
+		return err
+	}
+	return r.fit.PutAssignments(f, r.ids, a.at)
 }
 
 // read returns a feature's vectors as a matrix of one row per track, and keeps
@@ -219,27 +262,64 @@ func (r *runner) fingerprint() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// fitFolds fits one model for each fold.
-func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, error) {
-	models := make([]*Model, r.p.Folds)
+// each calls fn for the numbers below n, for as many at once as there are
+// fitters, each with one of its own.
+func (r *runner) each(ctx context.Context, n int, fn func(f *Fitter, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for fold := range models {
+	for i := range n {
 		g.Go(func() error {
 			fitter := <-r.fitters
 			defer func() { r.fitters <- fitter }()
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			m, err := fitter.FitFold(matrix, r.folds, fold)
-			if err != nil {
-				return fmt.Errorf("fold %d: %w", fold, err)
-			}
-			models[fold] = m
-			return nil
+			return fn(fitter, i)
 		})
 	}
-	return models, g.Wait()
+	return g.Wait()
 }
+
+// fitFolds fits one model for each fold.
+func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, error) {
+	models := make([]*Model, r.p.Folds)
+	return models, r.each(ctx, len(models), func(f *Fitter, fold int) error {
+		m, err := f.FitFold(matrix, r.folds, fold)
+		if err != nil {
+			return fmt.Errorf("fold %d: %w", fold, err)
+		}
+		models[fold] = m
+		return nil
+	})
+}
+
+// labelAll returns the labels that each model gives to all rows, those it was
+// fitted to as well.
+func (r *runner) labelAll(ctx context.Context, models []*Model, matrix []float64) ([][]uint16, error) {
+	n := len(r.ids)
+	all := make([][]uint16, len(models))
+	for fold := range all {
+		all[fold] = make([]uint16, n)
+	}
+	return all, r.each(ctx, (n+labelRows-1)/labelRows, func(_ *Fitter, run int) error {
+		var index, labels [labelRows]int
+		first := run * labelRows
+		rows := min(labelRows, n-first)
+		for i := range rows {
+			index[i] = first + i
+		}
+		for fold, m := range models {
+			m.Assign(matrix, index[:rows], labels[:rows], nil)
+			for i, l := range labels[:rows] {
+				all[fold][first+i] = uint16(l)
+			}
+		}
+		return nil
+	})
+}
+
+// labelRows is how many rows are labelled in a run, by one model after the
+// other: so few that they stay in the processor's cache.
+const labelRows = 2048
 
 func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Model {
 	out := &store.Model{
@@ -256,25 +336,30 @@ func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Mod
 	return out
 }
 
-// assignRows is how many rows an assigner measures at a time.
-const assignRows = 4096
+// maxMeasured is how many distances an assigner measures at a time, unless one
+// row has more.
+const maxMeasured = 1 << 17
 
 // An assigner places rows in order. It measures a run of them at a time, since
 // the distances of all would take more memory than the rows.
 type assigner struct {
 	models   []*Model
-	clusters [][]int // by fold and label
-	folds    []uint16
+	clusters [][]int  // by fold and label
+	folds    []uint16 // of the rows
 	matrix   []float64
 
-	first  int                // first row of the run
-	places []store.Assignment // of the run
+	first     int                // first row of the run
+	places    []store.Assignment // of the run
+	index     []int              // rows of one fold
+	labels    []int
+	distances []float64
 }
 
 // at returns the place of row i; it is good until the next call.
 func (a *assigner) at(i int) *store.Assignment {
 	if i < a.first || i >= a.first+len(a.places) {
-		a.measure(i, min(i+assignRows, len(a.folds)))
+		run := max(1, maxMeasured/a.models[0].KMeans.K)
+		a.measure(i, min(i+run, len(a.folds)))
 	}
 	return &a.places[i-a.first]
 }
@@ -282,17 +367,20 @@ func (a *assigner) at(i int) *store.Assignment {
 func (a *assigner) measure(first, end int) {
 	k := a.models[0].KMeans.K
 	a.first, a.places = first, resize(a.places, end-first)
+	a.labels = resize(a.labels, end-first)
+	a.distances = resize(a.distances, (end-first)*k)
+	done := 0
 	for fold, m := range a.models {
-		var index []int
+		a.index = a.index[:0]
 		for i := first; i < end; i++ {
 			if int(a.folds[i]) == fold {
-				index = append(index, i)
+				a.index = append(a.index, i)
 			}
 		}
-		labels := make([]int, len(index))
-		distances := make([]float64, len(index)*k)
-		m.Assign(a.matrix, index, labels, distances)
-		for n, i := range index {
+		labels, distances := a.labels[done:], a.distances[done*k:]
+		done += len(a.index)
+		m.Assign(a.matrix, a.index, labels, distances)
+		for n, i := range a.index {
 			a.places[i-first] = store.Assignment{
 				Fold: store.Fold(fold), Label: store.Label(labels[n]),
 				Cluster:   store.Cluster(a.clusters[fold][labels[n]]),

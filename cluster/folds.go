@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"math"
 
 	"tatum/cluster/mt19937"
 )
@@ -36,8 +35,8 @@ func checkFolds(n, folds int) error {
 	switch {
 	case folds < 2:
 		return fmt.Errorf("%d folds: want at least 2", folds)
-	case folds > math.MaxUint16:
-		return fmt.Errorf("%d folds: want at most %d", folds, math.MaxUint16)
+	case folds > MaxFolds:
+		return fmt.Errorf("%d folds: want at most %d", folds, MaxFolds)
 	case folds > n:
 		return fmt.Errorf("%d folds of %d rows: want no more folds than rows", folds, n)
 	}

@@ -47,9 +47,9 @@ func (s RandomStream) String() string {
 // Options are the parameters of a clustering. The zero value is not valid;
 // start from [Defaults].
 type Options struct {
-	K         int    // centroids; at least 1
-	Folds     int    // at least 2; not used by [FitKMeans]
-	BatchSize int    // rows drawn for one step; at least 1
+	K         int    // centroids; 1 to MaxClusters
+	Folds     int    // 2 to MaxFolds; not used by [FitKMeans]
+	BatchSize int    // rows drawn for one step; 1 to MaxBatchSize
 	Seed      uint32 // of the folds and of every fit
 	Stream    RandomStream
 }
@@ -58,6 +58,13 @@ type Options struct {
 func Defaults() Options {
 	return Options{K: 32, Folds: 5, BatchSize: 2048, Seed: 42, Stream: Sklearn13}
 }
+
+// The largest values of Options.
+const (
+	MaxClusters  = math.MaxUint16
+	MaxFolds     = math.MaxUint16
+	MaxBatchSize = math.MaxInt32
+)
 
 // Check returns an error if a clustering of n rows with these options cannot
 // run: a parameter is out of range, there are fewer rows than folds, or a fold
@@ -74,8 +81,12 @@ func (o *Options) check(n int) error {
 	switch {
 	case o.K < 1:
 		return fmt.Errorf("%d clusters: want at least 1", o.K)
+	case o.K > MaxClusters:
+		return fmt.Errorf("%d clusters: want at most %d", o.K, MaxClusters)
 	case o.BatchSize < 1:
 		return fmt.Errorf("batch size %d: want at least 1", o.BatchSize)
+	case o.BatchSize > MaxBatchSize:
+		return fmt.Errorf("batch size %d: want at most %d", o.BatchSize, MaxBatchSize)
 	case o.Stream < Sklearn12 || o.Stream > Sklearn19:
 		return fmt.Errorf("no random stream %v", o.Stream)
 	case n < o.K:

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 )
@@ -23,6 +27,23 @@ type Cluster uint16
 // otherwise.
 const DefaultClustering = "default"
 
+// maxNameLen is the length that a clustering's name may have, in bytes.
+const maxNameLen = 255
+
+// CheckName returns an error unless name can be a clustering's: it is not
+// empty, no longer than 255 bytes, and valid UTF-8 without control characters.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name of a clustering must not be empty")
+	case len(name) > maxNameLen:
+		return fmt.Errorf("the name of a clustering has %d bytes: want at most %d", len(name), maxNameLen)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("clustering %q: want a name without control characters", name)
+	}
+	return nil
+}
+
 // A Clustering describes one fit over all tracks then in the store.
 type Clustering struct {
 	Name         string
@@ -38,8 +59,30 @@ type Clustering struct {
 	Tracks      uint64    // number of tracks it was fitted on
 	Generation  uint64    // the store's generation then
 	Fingerprint [32]byte  // SHA-256 of the IDs and vectors it was fitted on
+	Summaries   []Summary // what the fits came to, by feature in the order of Features
 
 	fit uint32
+}
+
+// A Summary tells what the fits of one feature came to, over the tracks that
+// they were fitted on.
+type Summary struct {
+	Inertia        float64  // sum of squared distances of training rows to their centroids, mean of the folds
+	DistinctRows   uint64   // different vectors; with fewer than K, clusters stay empty
+	MeanAgreement  float64  // adjusted Rand index between two folds' models, mean of all pairs
+	LeastAgreement float64  // that of the two that agree least
+	Sizes          []uint64 // tracks in each cluster
+}
+
+// Empty returns the clusters that got no track, ascending.
+func (s *Summary) Empty() []Cluster {
+	var empty []Cluster
+	for c, size := range s.Sizes {
+		if size == 0 {
+			empty = append(empty, Cluster(c))
+		}
+	}
+	return empty
 }
 
 // A Model is what one fold learnt about one feature from the tracks it was
@@ -84,7 +127,31 @@ func sealClustering(c *Clustering) []byte {
 	e.uint64(c.Tracks)
 	e.uint64(c.Generation)
 	e.bytes(c.Fingerprint[:])
+	e.uint8(uint8(len(c.Summaries)))
+	for i := range c.Summaries {
+		e.summary(&c.Summaries[i])
+	}
 	return seal([]byte(c.Name), e.buf)
+}
+
+func (e *encoder) summary(s *Summary) {
+	e.float64(s.Inertia)
+	e.uint64(s.DistinctRows)
+	e.float64(s.MeanAgreement)
+	e.float64(s.LeastAgreement)
+	e.uint16(uint16(len(s.Sizes)))
+	for _, size := range s.Sizes {
+		e.uint64(size)
+	}
+}
+
+func (d *decoder) summary() (s Summary) {
+	s.Inertia, s.DistinctRows = d.float64(), d.uint64()
+	s.MeanAgreement, s.LeastAgreement = d.float64(), d.float64()
+	for n := d.uint16(); n > 0 && !d.short; n-- {
+		s.Sizes = append(s.Sizes, d.uint64())
+	}
+	return s
 }
 
 func unsealClustering(key, sealed []byte) (*Clustering, error) {
@@ -104,6 +171,9 @@ func unsealClustering(key, sealed []byte) (*Clustering, error) {
 	c.Fitted = time.Unix(0, int64(d.uint64())).UTC()
 	c.Tracks, c.Generation = d.uint64(), d.uint64()
 	copy(c.Fingerprint[:], d.bytes())
+	for range d.uint8() {
+		c.Summaries = append(c.Summaries, d.summary())
+	}
 	return c, d.end(key)
 }
 
@@ -142,7 +212,12 @@ func unsealModel(key, sealed []byte) (*Model, error) {
 const assignedLater = 1 // flag of an assignment made after the fit
 
 func sealAssignment(key []byte, a *Assignment) []byte {
-	e := encoder{make([]byte, 0, 7+8*len(a.Distances)+sumLen)}
+	var e encoder
+	e.assignment(a)
+	return seal(key, e.buf)
+}
+
+func (e *encoder) assignment(a *Assignment) {
 	e.uint16(uint16(a.Fold))
 	e.uint16(uint16(a.Label))
 	e.uint16(uint16(a.Cluster))
@@ -152,7 +227,6 @@ func sealAssignment(key []byte, a *Assignment) []byte {
 	}
 	e.uint8(flags)
 	e.float64s(a.Distances)
-	return seal(key, e.buf)
 }
 
 // unsealAssignment decodes into a, whose Distances it reuses.
@@ -179,14 +253,18 @@ func unsealAssignment(key, sealed []byte, a *Assignment) error {
 // Clustering returns the clustering of that name, or ErrNotClustered.
 func (db *DB) Clustering(name string) (c *Clustering, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
-		sealed := tx.Bucket(namesBucket).Get([]byte(name))
-		if sealed == nil {
-			return fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
-		}
-		c, err = unsealClustering([]byte(name), sealed)
+		c, err = getClustering(tx, name)
 		return err
 	})
 	return c, err
+}
+
+func getClustering(tx *bbolt.Tx, name string) (*Clustering, error) {
+	sealed := tx.Bucket(namesBucket).Get([]byte(name))
+	if sealed == nil {
+		return nil, fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
+	}
+	return unsealClustering([]byte(name), sealed)
 }
 
 // Clusterings returns all clusterings in the order of their names.
@@ -299,6 +377,32 @@ func (db *DB) Members(c *Clustering, f Feature, cluster Cluster, fn func(id Trac
 		return nil
 	}
 	return err
+}
+
+// Unassigned calls fn with the tracks behind the ID after that have no place in
+// the clustering, in row order, until fn returns false. With an empty ID it
+// begins at the first track.
+func (db *DB) Unassigned(c *Clustering, after TrackID, fn func(id TrackID) bool) error {
+	return db.view(func(tx *bbolt.Tx) error {
+		b, err := fitBucket(tx, c, assignmentsBucket)
+		if err != nil {
+			return err
+		}
+		// A track has a place in all features or in none.
+		prefix := []byte{byte(c.Features[0])}
+		assigned, tracks := b.Cursor(), tx.Bucket(tracksBucket).Cursor()
+		place, _ := assigned.Seek(featureKey(c.Features[0], after))
+		for key, _ := tracks.Seek([]byte(after)); key != nil; key, _ = tracks.Next() {
+			for bytes.HasPrefix(place, prefix) && bytes.Compare(place[1:], key) < 0 {
+				place, _ = assigned.Next()
+			}
+			labelled := bytes.HasPrefix(place, prefix) && bytes.Equal(place[1:], key)
+			if !labelled && TrackID(key) != after && !fn(TrackID(key)) {
+				return nil
+			}
+		}
+		return nil
+	})
 }
 
 // unassign removes a track's labels from every fit.

@@ -4,26 +4,56 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
 )
 
-// fitBatch is how many assignments one transaction writes. It bounds the
-// memory of a fit over any number of tracks, and how long a reader waits.
-const fitBatch = 1 << 15
+// fitBytes is about how much of a fit is collected before one transaction
+// writes it: enough that waiting for the disk does not count, and little enough
+// to hold in memory and to keep readers waiting for less than a second.
+const fitBytes = 8 << 20
 
 // A Fit is a clustering being written. Readers meet the one that it replaces
-// until Commit, and then the new one.
+// until Commit, and then the new one. Its methods must not be called at once
+// from several goroutines.
 type Fit struct {
 	w *Writer
 	c Clustering
+
+	pending []entry // not written yet
+	data    []byte  // their keys and values
+	limit   int     // length at which data is written
+	value   encoder // scratch
 }
 
+// An entry is a key and its value in one of a fit's buckets: places in data,
+// since millions of pointers would keep the garbage collector busy.
+type entry struct {
+	bucket     uint8 // number in fitBuckets
+	feature    Feature
+	start, end int // of key and value
+	keyLen     int
+}
+
+var fitBuckets = [...][]byte{modelsBucket, assignmentsBucket, membersBucket}
+
+const (
+	inModels = iota
+	inAssignments
+	inMembers
+)
+
 // NewFit begins a clustering. What it leaves behind when the process is killed
-// is removed by the next writer.
+// is removed by the next writer. It is an error if [CheckName] has one.
 func (w *Writer) NewFit(c Clustering) (*Fit, error) {
+	if err := CheckName(c.Name); err != nil {
+		return nil, err
+	}
+	c.Summaries = make([]Summary, len(c.Features))
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
 		c.fit = state.nextFit
 		state.nextFit++
@@ -31,93 +61,124 @@ func (w *Writer) NewFit(c Clustering) (*Fit, error) {
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{modelsBucket, assignmentsBucket, membersBucket} {
+		for _, name := range fitBuckets {
 			if _, err := fit.CreateBucket(name); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return &Fit{w, c}, err
+	return &Fit{w: w, c: c, limit: fitBytes}, err
 }
 
 // PutModels saves models.
 func (f *Fit) PutModels(models []*Model) error {
-	return f.w.updateFit(&f.c, modelsBucket, func(b *bbolt.Bucket) error {
-		for _, m := range models {
-			key := modelKey(m.Feature, m.Fold)
-			if err := b.Put(key, sealModel(key, m)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// PutAssignments saves the places of tracks among a feature's clusters. The IDs
-// are in row order; at returns the place of ids[i], which is read before the
-// next call.
-func (f *Fit) PutAssignments(feature Feature, ids []TrackID, at func(i int) *Assignment) error {
-	return f.w.putAssignments(&f.c, feature, ids, at)
-}
-
-func (w *Writer) putAssignments(c *Clustering, f Feature, ids []TrackID, at func(i int) *Assignment) error {
-	type member struct {
-		row      int
-		cluster  Cluster
-		distance float64
-	}
-	members := make([]member, 0, len(ids))
-	for first := 0; first < len(ids); first += fitBatch {
-		err := w.updateFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
-			members = members[:first] // in case bbolt runs this again
-			for i := first; i < min(first+fitBatch, len(ids)); i++ {
-				a := at(i)
-				key := featureKey(f, ids[i])
-				if err := b.Put(key, sealAssignment(key, a)); err != nil {
-					return err
-				}
-				members = append(members, member{i, a.Cluster, a.Distance()})
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	// Rows ascend with IDs, so this is the order of the keys, and bbolt fills
-	// page after page.
-	slices.SortFunc(members, func(a, b member) int {
-		return cmp.Or(cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.distance, b.distance), cmp.Compare(a.row, b.row))
-	})
-	for batch := range slices.Chunk(members, fitBatch) {
-		err := w.updateFit(c, membersBucket, func(b *bbolt.Bucket) error {
-			for _, m := range batch {
-				key := memberKey(f, m.cluster, m.distance, ids[m.row])
-				if err := b.Put(key, seal(key, nil)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+	for _, m := range models {
+		key := modelKey(m.Feature, m.Fold)
+		if err := f.put(inModels, m.Feature, key, sealModel(key, m)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// updateFit runs fn with a bucket of the clustering's fit in a write
-// transaction.
-func (w *Writer) updateFit(c *Clustering, name []byte, fn func(b *bbolt.Bucket) error) error {
-	return w.update(func(tx *bbolt.Tx) error {
-		b, err := fitBucket(tx, c, name)
+// PutSummary saves what the fits of a feature came to.
+func (f *Fit) PutSummary(feature Feature, s Summary) {
+	f.c.Summaries[slices.Index(f.c.Features, feature)] = s
+}
+
+// PutAssignments saves the places of tracks among a feature's clusters. The IDs
+// are in row order; at returns the place of ids[i], which is read before the
+// next call.
+func (f *Fit) PutAssignments(feature Feature, ids []TrackID, at func(i int) *Assignment) error {
+	members := make([]member, len(ids))
+	for i, id := range ids {
+		a := at(i)
+		members[i] = member{i, a.Cluster, a.Distance()}
+		key := featureKey(feature, id)
+		f.value.buf = f.value.buf[:0]
+		f.value.assignment(a)
+		f.value.buf = seal(key, f.value.buf)
+		if err := f.put(inAssignments, feature, key, f.value.buf); err != nil {
+			return err
+		}
+	}
+	// Rows ascend with IDs, so this is the order of the keys, and bbolt fills
+	// page after page.
+	slices.SortFunc(members, member.compare)
+	for _, m := range members {
+		key := memberKey(feature, m.cluster, m.distance, ids[m.row])
+		if err := f.put(inMembers, feature, key, seal(key, nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type member struct {
+	row      int
+	cluster  Cluster
+	distance float64
+}
+
+func (m member) compare(n member) int {
+	return cmp.Or(cmp.Compare(m.cluster, n.cluster), cmp.Compare(m.distance, n.distance), cmp.Compare(m.row, n.row))
+}
+
+// put collects an entry, and writes what has been collected once it is much.
+func (f *Fit) put(bucket uint8, feature Feature, key, value []byte) error {
+	start := len(f.data)
+	f.data = append(append(f.data, key...), value...)
+	f.pending = append(f.pending, entry{bucket, feature, start, len(f.data), len(key)})
+	if len(f.data) < f.limit {
+		return nil
+	}
+	return f.write()
+}
+
+// write writes the entries collected in a transaction.
+func (f *Fit) write() error {
+	// bbolt refers to values until the transaction is over.
+	err := f.w.update(f.flush)
+	f.pending, f.data = f.pending[:0], f.data[:0]
+	return err
+}
+
+// flush writes the entries collected: by bucket and feature, for then keys
+// ascend, and bbolt need not move what it has.
+func (f *Fit) flush(tx *bbolt.Tx) error {
+	for bucket, name := range fitBuckets {
+		b, err := fitBucket(tx, &f.c, name)
 		if err != nil {
 			return err
 		}
 		b.FillPercent = fillPercent
-		return fn(b)
-	})
+		for _, feature := range Features {
+			for _, e := range f.pending {
+				if int(e.bucket) != bucket || e.feature != feature {
+					continue
+				}
+				value := e.start + e.keyLen
+				if err := b.Put(f.data[e.start:value], f.data[value:e.end]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Assign gives tracks places in a clustering that has none for them, in one
+// transaction: a track is in all features or in none. The IDs are in row order;
+// at returns the place of ids[i], which is read before the next call.
+func (w *Writer) Assign(c *Clustering, ids []TrackID, at func(f Feature, i int) *Assignment) error {
+	fit := Fit{w: w, c: *c, limit: math.MaxInt}
+	for _, f := range c.Features {
+		if err := fit.PutAssignments(f, ids, func(i int) *Assignment { return at(f, i) }); err != nil {
+			return err
+		}
+	}
+	return fit.write()
 }
 
 // Commit makes the clustering the one of its name, in place of an older one. The
@@ -125,19 +186,40 @@ func (w *Writer) updateFit(c *Clustering, name []byte, fn func(b *bbolt.Bucket) 
 func (f *Fit) Commit(fingerprint [32]byte) error {
 	f.c.Fingerprint = fingerprint
 	return f.w.update(func(tx *bbolt.Tx) error {
-		names := tx.Bucket(namesBucket)
-		key := []byte(f.c.Name)
-		if sealed := names.Get(key); sealed != nil {
-			old, err := unsealClustering(key, sealed)
-			if err != nil {
-				return err
-			}
-			if err := tx.Bucket(fitsBucket).DeleteBucket(fitKey(old.fit)); err != nil {
-				return fmt.Errorf("remove old clustering %q: %w", f.c.Name, err)
-			}
+		if err := f.flush(tx); err != nil {
+			return err
 		}
-		return names.Put(key, sealClustering(&f.c))
+		err := deleteClustering(tx, f.c.Name)
+		if err != nil && !errors.Is(err, ErrNotClustered) {
+			return fmt.Errorf("replace clustering: %w", err)
+		}
+		return tx.Bucket(namesBucket).Put([]byte(f.c.Name), sealClustering(&f.c))
 	})
+}
+
+// DeleteClustering removes a clustering. It returns ErrNotClustered when there
+// is none of that name.
+func (w *Writer) DeleteClustering(name string) error {
+	// A transaction that only finds this out would still change the file.
+	err := w.View(func(db *DB) error {
+		_, err := db.Clustering(name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.update(func(tx *bbolt.Tx) error { return deleteClustering(tx, name) })
+}
+
+func deleteClustering(tx *bbolt.Tx, name string) error {
+	c, err := getClustering(tx, name)
+	if err != nil {
+		return err
+	}
+	if err := tx.Bucket(fitsBucket).DeleteBucket(fitKey(c.fit)); err != nil {
+		return fmt.Errorf("remove fit of clustering %q: %w", name, err)
+	}
+	return tx.Bucket(namesBucket).Delete([]byte(name))
 }
 
 // Abort removes what the fit has written.

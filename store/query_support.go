@@ -2,61 +2,64 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 )
 
-// LabelClusters maps the labels of one fold's model to clusters. It is a view
-// of the store's memory and valid only within the call that it was given to.
-type LabelClusters struct{ model []byte }
+// labelClusters has the cluster of each label of each fold of each feature of
+// one clustering.
+type labelClusters struct {
+	db     *DB
+	c      *Clustering
+	models [NumFeatures][][]Cluster
+}
 
-// The layout of a sealed model, see sealModel.
-const (
-	modelHeadLen     = 2 + 2*8*NumStats
-	modelCentroidLen = 8*NumStats + 2
-)
+// lastLabelClusters is the one used last: reading and checking the models
+// takes as long as looking up twenty tracks.
+var lastLabelClusters atomic.Pointer[labelClusters]
 
-// Cluster returns the cluster of a label, or ErrCorrupt when the model has no
-// such label.
-func (m LabelClusters) Cluster(l Label) (Cluster, error) {
-	if len(m.model) < 2 || int(l) >= int(binary.LittleEndian.Uint16(m.model)) {
-		return 0, fmt.Errorf("%w: model has no label %d", ErrCorrupt, l)
+func (db *DB) labelClusters(c *Clustering) (*labelClusters, error) {
+	if l := lastLabelClusters.Load(); l != nil && l.db == db && l.c == c {
+		return l, nil
 	}
-	end := modelHeadLen + modelCentroidLen*(int(l)+1)
-	if end > len(m.model) {
-		return 0, fmt.Errorf("%w: model is too short", ErrCorrupt)
+	l := &labelClusters{db: db, c: c}
+	for _, f := range c.Features {
+		models, err := db.Models(c, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range models {
+			l.models[f] = append(l.models[f], m.Clusters)
+		}
 	}
-	return Cluster(binary.LittleEndian.Uint16(m.model[end-2:])), nil
+	lastLabelClusters.Store(l)
+	return l, nil
 }
 
 // TrackAssignments calls fn with a track's place among the clusters of each of
-// the clustering's features, in the clustering's order, and with the clusters
-// of the model that labelled the track. Both are fn's until it returns. It
-// returns ErrTrackNotFound, or ErrNotAssigned when the track has no label.
+// the clustering's features, in the clustering's order, and with the clusters,
+// by label, of the model that labelled the track. The place is fn's until it
+// returns; the clusters must not be changed. It returns ErrTrackNotFound, or
+// ErrNotAssigned when the track has no label.
 //
-// It is for looking up single tracks: everything is read in one transaction
-// and no centroid is decoded.
-func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *Assignment, m LabelClusters) error) error {
-	return db.view(func(tx *bbolt.Tx) error {
-		assignmentsBucket, err := fitBucket(tx, c, assignmentsBucket)
-		if err != nil {
-			return err
-		}
-		modelsBucket, err := fitBucket(tx, c, modelsBucket)
-		if err != nil {
-			return err
-		}
-		// One cursor for all: Get would allocate one each time, which took
-		// half of the look-up.
-		assignments, models := assignmentsBucket.Cursor(), modelsBucket.Cursor()
+// It is for looking up single tracks: everything is read in one transaction,
+// the models only once for a clustering, which must not be changed meanwhile.
+func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *Assignment, clusters []Cluster) error) error {
+	l, err := db.labelClusters(c)
+	if err != nil {
+		return err
+	}
+	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
+		// One cursor for all: Get would allocate one each time.
+		cursor := b.Cursor()
 		var a Assignment
 		for _, f := range c.Features {
 			key := featureKey(f, id)
-			sealed := seekExactly(assignments, key)
-			if sealed == nil {
-				if _, err := getTrack(tx, id); err != nil {
+			found, sealed := cursor.Seek(key)
+			if !bytes.Equal(found, key) {
+				if _, err := getTrack(b.Tx(), id); err != nil {
 					return err
 				}
 				return fmt.Errorf("%w: %q", ErrNotAssigned, id)
@@ -64,26 +67,15 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *
 			if err := unsealAssignment(key, sealed, &a); err != nil {
 				return err
 			}
-			key = modelKey(f, a.Fold)
-			model, err := unseal(key, seekExactly(models, key))
-			if err != nil {
-				return err
+			if int(a.Fold) >= len(l.models[f]) || len(l.models[f][a.Fold]) != len(a.Distances) {
+				return corrupt(key, fmt.Sprintf("fold %d has no model with %d centroids", a.Fold, len(a.Distances)))
 			}
-			if err := fn(f, &a, LabelClusters{model}); err != nil {
+			if err := fn(f, &a, l.models[f][a.Fold]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// seekExactly returns the value of a key, nil when there is none.
-func seekExactly(c *bbolt.Cursor, key []byte) []byte {
-	found, value := c.Seek(key)
-	if !bytes.Equal(found, key) {
-		return nil
-	}
-	return value
 }
 
 // Tracks calls fn with every track in row order. The track is fn's until it
@@ -100,12 +92,35 @@ func (db *DB) Tracks(fn func(t *Track) error) error {
 	})
 }
 
+// TrackIDsAt returns the IDs of the tracks in the given rows, which ascend from
+// row 0. It returns ErrCorrupt when there are fewer tracks. Other tracks' keys
+// are not read, so it takes a fifth of the time of TrackIDs.
+func (db *DB) TrackIDsAt(rows ...int) (ids []TrackID, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(tracksBucket).Cursor()
+		key, _ := c.First()
+		at := 0
+		for _, row := range rows {
+			for ; at < row && key != nil; at++ {
+				key, _ = c.Next()
+			}
+			if len(key) != TrackIDLen {
+				return corrupt(key, fmt.Sprintf("no track in row %d", row))
+			}
+			ids = append(ids, TrackID(key))
+		}
+		return nil
+	})
+	return ids, err
+}
+
 // VectorRange calls fn with stat vectors of a feature: of the n tracks from
-// first on in row order, those with wanted(i), where i counts from 0. The
-// vector is fn's until it returns. It returns ErrTrackNotFound when there is no
-// track first and ErrCorrupt when there are fewer than n vectors. Vectors that
-// are not wanted are not read, so they cost no more than a step.
-func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bool, fn func(i int, v *Vector)) error {
+// first on in row order, those with wanted(i), where i counts from 0. The ID's
+// bytes and the vector are fn's until it returns. VectorRange returns
+// ErrTrackNotFound when there is no track first and ErrCorrupt when there are
+// fewer than n vectors. Vectors that are not wanted are not read, so they cost
+// no more than a step.
+func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bool, fn func(i int, id []byte, v *Vector)) error {
 	return db.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(vectorsBucket).Cursor()
 		key, sealed := c.Seek(featureKey(f, first))
@@ -121,7 +136,7 @@ func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bo
 				if err := unsealVector(key, sealed, &v); err != nil {
 					return err
 				}
-				fn(i, &v)
+				fn(i, key[1:], &v)
 			}
 			key, sealed = c.Next()
 		}

@@ -453,7 +453,8 @@ func TestGoldenBytes(t *testing.T) {
 	song, vectors := testSong(testID(1), "/a", 7)
 	encoded := EncodeSong(song, vectors)
 	file := &File{Path: "/a", Size: 5, ModTime: 6, Extras: true, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
-	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12}
+	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
+		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0}}, {}}}
 	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
 	assignment := &Assignment{Fold: 4, Label: 1, Cluster: 2, Assigned: true, Distances: []float64{1.5, 0.5}}
 	for _, g := range []struct {
@@ -528,7 +529,7 @@ func FuzzDecoders(f *testing.F) {
 	f.Add(value(encoded.track))
 	f.Add(value(encoded.arrays[0]))
 	f.Add(value(sealFile(&File{Path: "/a", Bad: &Failure{}})))
-	f.Add(value(sealClustering(&Clustering{Features: []Feature{1}})))
+	f.Add(value(sealClustering(&Clustering{Features: []Feature{1}, Summaries: []Summary{{Sizes: []uint64{1}}}})))
 	f.Add(value(sealModel(nil, &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{0}})))
 	f.Add(value(sealAssignment(nil, &Assignment{Distances: []float64{1}})))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -570,7 +571,7 @@ const (
 	goldenArrays     = "182203022203022203022203022203022203022203022203021328b52ffd201855000018140a2801540302120628b52ffd201855000018000005015403021206fed9f7d0"
 	goldenVector     = "0000000000001c405555555555551d40abaaaaaaaaaa1e40"
 	goldenFile       = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
-	goldenClustering = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b00000000000000200100000000000000000000000000000000000000000000000000000000000000395dd20f"
+	goldenClustering = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000017fdf3ef"
 	goldenModel      = "0300000000000000f83f07000000fec8f397"
 	goldenAssignment = "04000100020001000000000000f83f000000000000e03f179b599b"
 	goldenMember     = "0100023fe0000000000000545241414141413030303030303030303031"

@@ -1,0 +1,168 @@
+package cluster
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// permutations calls fn with each order of 0 … n-1.
+func permutations(n int, fn func(p []int)) {
+	p := upTo(n)
+	var from func(i int)
+	from = func(i int) {
+		if i == n {
+			fn(p)
+			return
+		}
+		for j := i; j < n; j++ {
+			p[i], p[j] = p[j], p[i]
+			from(i + 1)
+			p[i], p[j] = p[j], p[i]
+		}
+	}
+	from(0)
+}
+
+func total(cost [][]float64, columns []int) float64 {
+	var sum float64
+	for i, j := range columns {
+		sum += cost[i][j]
+	}
+	return sum
+}
+
+// checkMatching fails unless columns is a permutation in which no two rows can
+// swap into order without cost.
+func checkMatching(t *testing.T, cost [][]float64, columns []int) {
+	t.Helper()
+	sorted := slices.Sorted(slices.Values(columns))
+	if !slices.Equal(sorted, upTo(len(cost))) {
+		t.Fatalf("%v is not a permutation", columns)
+	}
+	for i, a := range columns {
+		for below, b := range columns[i+1:] {
+			below += i + 1
+			if b < a && cost[i][b]+cost[below][a] <= cost[i][a]+cost[below][b] {
+				t.Fatalf("rows %d and %d of %v could swap", i, below, columns)
+			}
+		}
+	}
+}
+
+func TestMatchingAgainstBruteForce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for n := 1; n <= 7; n++ {
+		for run := range 60 {
+			cost := make([][]float64, n)
+			for i := range cost {
+				for range n {
+					v := rng.Float64()
+					if run%2 == 0 { // whole numbers, so that many matchings are equally good
+						v = float64(rng.IntN(4))
+					}
+					cost[i] = append(cost[i], v)
+				}
+			}
+			least := math.Inf(1)
+			permutations(n, func(p []int) { least = min(least, total(cost, p)) })
+			got := matching(cost)
+			inOrder(cost, got, upTo(n), upTo(n))
+			checkMatching(t, cost, got)
+			if sum := total(cost, got); math.Abs(sum-least) > 1e-9 {
+				t.Errorf("%v: matching %v costs %v, want %v", cost, got, sum, least)
+			}
+		}
+	}
+}
+
+// testModel returns a model whose centroids, in the statistics' own units, are
+// those rows of centres that order lists.
+func testModel(rng *rand.Rand, centres []float64, order []int) *Model {
+	var s Scaler
+	for j := range cols {
+		s.Mean[j], s.Scale[j] = 10*rng.Float64(), 0.5+rng.Float64()
+	}
+	centroids := make([]float64, len(order)*cols)
+	s.Transform(centroids, centres, order)
+	return NewModel(s, centroids)
+}
+
+func TestAlignFindsPermutation(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, k := range []int{1, 2, 5, 32, 100} {
+		centres := matrix{N: k, Groups: k, Salt: uint64(k)}.make()
+		models := []*Model{testModel(rng, centres, upTo(k))}
+		var orders [][]int
+		for range 4 {
+			order := rng.Perm(k)
+			orders = append(orders, order)
+			models = append(models, testModel(rng, centres, order))
+		}
+		clusters := Align(models)
+		if !slices.Equal(clusters[0], upTo(k)) {
+			t.Errorf("k = %d: fold 0 became %v", k, clusters[0])
+		}
+		for f, order := range orders {
+			if !slices.Equal(clusters[f+1], order) {
+				t.Errorf("k = %d, fold %d: got %v, want %v", k, f+1, clusters[f+1], order)
+			}
+		}
+	}
+}
+
+func TestAlignTiesByIndex(t *testing.T) {
+	same := NewModel(Scaler{Scale: row(ones())}, make([]float64, 6*cols))
+	if got := Align([]*Model{same, same}); !slices.Equal(got[1], upTo(6)) {
+		t.Errorf("equal centroids: got %v, want them in order", got[1])
+	}
+}
+
+// TestAlignMatchesUsedCentroids has each row as two centroids of which one is in
+// use, not always the lower.
+func TestAlignMatchesUsedCentroids(t *testing.T) {
+	const n = 4
+	rows := matrix{N: n, Groups: n}.make()
+	twins := func(used []int) *Model {
+		m := NewModel(Scaler{Scale: ones()}, slices.Concat(rows, rows))
+		m.KMeans.Sizes = make([]int, 2*n)
+		for _, l := range used {
+			m.KMeans.Sizes[l] = 1
+		}
+		return m
+	}
+	got := Align([]*Model{twins([]int{0, 1, 6, 7}), twins([]int{4, 1, 2, 7})})[1]
+	for label, want := range map[int]int{4: 0, 1: 1, 2: 6, 7: 7} {
+		if got[label] != want {
+			t.Errorf("label %d became cluster %d, want %d", label, got[label], want)
+		}
+	}
+}
+
+func ones() (x row) {
+	for j := range x {
+		x[j] = 1
+	}
+	return x
+}
+
+func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
+	const k = 5
+	s := Scaler{Scale: ones()}
+	centres := matrix{N: k, Groups: k}.make()
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e200, math.MaxFloat64} {
+		turned := slices.Concat(centres[3*cols:], centres[:3*cols])
+		turned[0] = bad // of the label that is centre 3
+		got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)})
+		if want := []int{3, 4, 0, 1, 2}; !slices.Equal(got[1], want) {
+			t.Errorf("one centroid with %v: got %v, want %v", bad, got[1], want)
+		}
+		for i := range turned {
+			turned[i] = bad
+		}
+		if got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)}); !slices.Equal(got[1], upTo(k)) {
+			t.Errorf("all %v: got %v, want them in order", bad, got[1])
+		}
+	}
+}

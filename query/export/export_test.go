@@ -1,0 +1,4 @@
+package export
+
+// NPYHeader is npyHeader for tests.
+var NPYHeader = npyHeader

@@ -1,0 +1,229 @@
+package export
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"tatum/store"
+)
+
+// npyNames are the notebook's short names of the features.
+var npyNames = [store.NumFeatures]string{
+	store.BarsStart:               "bars",
+	store.BeatsStart:              "beats",
+	store.SectionsStart:           "sections",
+	store.SegmentsLoudnessMax:     "loudness",
+	store.SegmentsLoudnessMaxTime: "loudness_time",
+	store.SegmentsLoudnessStart:   "loudness_start",
+	store.SegmentsStart:           "segments_start",
+	store.TatumsStart:             "tatums_start",
+}
+
+const trackIDsFile = "track_ids.txt"
+
+// npyOwned lists every file that NPY ever writes.
+func npyOwned() []string {
+	owned := []string{trackIDsFile}
+	for _, name := range npyNames {
+		for _, kind := range []string{"cluster_label", "cluster_distance", "fold", "stats"} {
+			owned = append(owned, kind+"_"+name+".npy")
+		}
+	}
+	return owned
+}
+
+// NPYOptions choose what NPY writes. The zero value gives the notebook's files.
+type NPYOptions struct {
+	Aligned bool // clusters in place of labels
+}
+
+// An UnlabelledError says that some tracks have no label in a clustering. The
+// notebook's files have a label in every row, so there is no way to write them.
+type UnlabelledError struct {
+	Clustering string
+	Feature    store.Feature
+	Tracks     uint64 // number of tracks without a label
+}
+
+func (e *UnlabelledError) Error() string {
+	verb := "tracks have"
+	if e.Tracks == 1 {
+		verb = "track has"
+	}
+	return fmt.Sprintf("%d %s no %v label in clustering %q; run \"tatum cluster assign\" to label what was ingested since, or \"tatum cluster\" to fit anew",
+		e.Tracks, verb, e.Feature, e.Clustering)
+}
+
+// Unwrap makes errors.Is(err, store.ErrNotAssigned) hold.
+func (e *UnlabelledError) Unwrap() error { return store.ErrNotAssigned }
+
+// NPY writes the files that the package comment lists into dir. It returns an
+// [UnlabelledError] when tracks were ingested since the fit, an [OccupiedError]
+// when dir holds other files, and the context's error when it ends early; in
+// every case of an error dir stays as it was.
+func NPY(ctx context.Context, db *store.DB, c *store.Clustering, dir string, opts NPYOptions) error {
+	state, err := db.State()
+	if err != nil {
+		return err
+	}
+	rows := state.Tracks
+	return writeDir(dir, npyOwned(), func(d *dirWriter) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(runtime.GOMAXPROCS(0))
+		for _, f := range c.Features {
+			group.Go(func() error { return d.writeAssignments(ctx, db, c, f, rows, opts) })
+			group.Go(func() error { return d.writeStats(ctx, db, f, rows) })
+		}
+		group.Go(func() error { return d.writeTrackIDs(ctx, db) })
+		return group.Wait()
+	})
+}
+
+// writeTrackIDs writes which track each row is of.
+func (d *dirWriter) writeTrackIDs(ctx context.Context, db *store.DB) error {
+	out, err := d.create(trackIDsFile)
+	if err != nil {
+		return err
+	}
+	err = db.Tracks(func(t *store.Track) error {
+		if _, err := out.WriteString(string(t.ID) + "\n"); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+	return out.finish(err)
+}
+
+// writeStats writes a feature's stat vectors.
+func (d *dirWriter) writeStats(ctx context.Context, db *store.DB, f store.Feature, rows uint64) error {
+	out, err := d.createArray("stats_"+npyNames[f], "<f8", rows, store.NumStats)
+	if err != nil {
+		return err
+	}
+	err = db.Vectors(f, func(_ store.TrackID, v *store.Vector) error {
+		out.float64s(v[:])
+		return ctx.Err()
+	})
+	return out.finish(err)
+}
+
+// writeAssignments writes the labels, distances and folds of a feature in one
+// pass.
+func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store.Clustering, f store.Feature, rows uint64, opts NPYOptions) (err error) {
+	var folds []*store.Model
+	if opts.Aligned {
+		if folds, err = db.Models(c, f); err != nil {
+			return err
+		}
+	}
+	labels, err := d.createArray("cluster_label_"+npyNames[f], "<i8", rows, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = labels.finish(err) }()
+	distances, err := d.createArray("cluster_distance_"+npyNames[f], "<f8", rows, c.K)
+	if err != nil {
+		return err
+	}
+	defer func() { err = distances.finish(err) }()
+	fold, err := d.createArray("fold_"+npyNames[f], "<i8", rows, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = fold.finish(err) }()
+
+	labelled := uint64(0)
+	byCluster := make([]float64, c.K)
+	err = db.Assignments(c, f, func(id store.TrackID, a *store.Assignment) error {
+		if len(a.Distances) != c.K {
+			return fmt.Errorf("%w: track %q has %d distances of %v, want %d", store.ErrCorrupt, id, len(a.Distances), f, c.K)
+		}
+		labelled++
+		fold.int64(int64(a.Fold))
+		if !opts.Aligned {
+			labels.int64(int64(a.Label))
+			distances.float64s(a.Distances)
+			return ctx.Err()
+		}
+		labels.int64(int64(a.Cluster))
+		for label, cluster := range folds[a.Fold].Clusters {
+			byCluster[cluster] = a.Distances[label]
+		}
+		distances.float64s(byCluster)
+		return ctx.Err()
+	})
+	if err == nil && labelled < rows {
+		err = &UnlabelledError{c.Name, f, rows - labelled}
+	}
+	return err
+}
+
+// An arrayFile is a .npy file of a known shape, being written row by row.
+type arrayFile struct {
+	*file
+	left uint64 // numbers still to come
+	buf  []byte
+	err  error // of writing; finish returns it
+}
+
+// createArray begins the file name.npy of shape (rows, columns) in C order.
+// dtype is NumPy's name of a type of eight bytes.
+func (d *dirWriter) createArray(name, dtype string, rows uint64, columns int) (*arrayFile, error) {
+	f, err := d.create(name + ".npy")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteString(npyHeader(dtype, rows, columns)); err != nil {
+		return nil, f.finish(err)
+	}
+	return &arrayFile{file: f, left: rows * uint64(columns)}, nil
+}
+
+// npyHeader returns what numpy.save writes before the numbers: magic, format
+// 1.0, length, a dict in Python's notation. NumPy leaves room for the first
+// dimension to grow to 21 digits and then fills up to a multiple of 64 bytes;
+// npyio does not leave the room.
+func npyHeader(dtype string, rows uint64, columns int) string {
+	const begin, align, digits = 10, 64, 21
+	dict := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", dtype, rows, columns)
+	dict += strings.Repeat(" ", digits-len(fmt.Sprint(rows)))
+	dict += strings.Repeat(" ", align-(begin+len(dict)+1)%align) + "\n"
+	return "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(dict)))) + dict
+}
+
+func (a *arrayFile) int64(v int64) {
+	a.write(binary.LittleEndian.AppendUint64(a.buf[:0], uint64(v)), 1)
+}
+
+func (a *arrayFile) float64s(v []float64) {
+	b := a.buf[:0]
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+	}
+	a.write(b, len(v))
+}
+
+// write writes n numbers.
+func (a *arrayFile) write(b []byte, n int) {
+	a.buf = b
+	a.left -= uint64(n)
+	_, a.err = a.Write(b) // once there is an error, bufio repeats it
+}
+
+// finish is that of file. It returns an error too unless the array is full,
+// neither more nor less.
+func (a *arrayFile) finish(err error) error {
+	if err == nil {
+		err = a.err
+	}
+	if err == nil && a.left != 0 {
+		err = fmt.Errorf("%w: %q: number of rows is not that of the tracks", store.ErrCorrupt, a.f.Name())
+	}
+	return a.file.finish(err)
+}

@@ -1,0 +1,352 @@
+package export
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/parquet-go/parquet-go"
+
+	"tatum/query"
+	"tatum/store"
+)
+
+// rowGroup is how many rows the Parquet writer holds in memory.
+const rowGroup = 1 << 16
+
+// Parquet writes tracks.parquet and stats.parquet into dir, as the package
+// comment describes them. Without a clustering, when c is nil, tracks have no
+// labels. Tracks ingested since the fit have null. It returns an
+// [OccupiedError] when dir holds other files and the context's error when it
+// ends early; in every case of an error dir stays as it was.
+func Parquet(ctx context.Context, db *store.DB, c *store.Clustering, dir string) error {
+	return writeTables(ctx, db, c, dir, "parquet", newParquetTable)
+}
+
+// CSV writes tracks.csv and stats.csv into dir: the tables of [Parquet] with a
+// header line, null as an empty field, NaN as NaN.
+func CSV(ctx context.Context, db *store.DB, c *store.Clustering, dir string) error {
+	return writeTables(ctx, db, c, dir, "csv", newCSVTable)
+}
+
+// A column is one column of a table.
+type column struct {
+	name string
+	node parquet.Node
+}
+
+// A table is a file that is written row by row, values in the order of columns.
+type table interface {
+	write(row []parquet.Value) error
+	finish() error // completes the table, but leaves the file open
+}
+
+// newTable begins a table in a file.
+type newTable func(out *file, columns []column) table
+
+func writeTables(ctx context.Context, db *store.DB, c *store.Clustering, dir, extension string, begin newTable) error {
+	tracks, stats := "tracks."+extension, "stats."+extension
+	return writeDir(dir, []string{tracks, stats}, func(d *dirWriter) error {
+		err := d.writeTable(tracks, trackColumns(c), begin, func(t table) error { return writeTracks(ctx, db, c, t) })
+		if err != nil {
+			return err
+		}
+		return d.writeTable(stats, statColumns(), begin, func(t table) error { return writeStats(ctx, db, t) })
+	})
+}
+
+func (d *dirWriter) writeTable(name string, columns []column, begin newTable, write func(t table) error) error {
+	out, err := d.create(name)
+	if err != nil {
+		return err
+	}
+	t := begin(out, columns)
+	err = write(t)
+	if err == nil {
+		err = t.finish()
+	}
+	return out.finish(err)
+}
+
+// trackColumns returns the columns of the table of tracks and labels.
+func trackColumns(c *store.Clustering) []column {
+	columns := []column{
+		{"track_id", parquet.String()},
+		{"artist", words()},
+		{"title", parquet.String()},
+		{"release", words()},
+		{"year", parquet.Optional(parquet.Int(32))},
+		{"duration", parquet.Leaf(parquet.DoubleType)},
+		{"tempo", parquet.Leaf(parquet.DoubleType)},
+		{"key", parquet.Int(32)},
+		{"mode", parquet.Int(32)},
+		{"loudness", parquet.Leaf(parquet.DoubleType)},
+	}
+	for _, f := range features(c) {
+		columns = append(columns,
+			column{f.String() + "_cluster", parquet.Optional(parquet.Int(32))},
+			column{f.String() + "_label", parquet.Optional(parquet.Int(32))},
+			column{f.String() + "_fold", parquet.Optional(parquet.Int(32))},
+			column{f.String() + "_distance", parquet.Optional(parquet.Leaf(parquet.DoubleType))})
+	}
+	return columns
+}
+
+func features(c *store.Clustering) []store.Feature {
+	if c == nil {
+		return nil
+	}
+	return c.Features
+}
+
+// words is a text column in which texts recur.
+func words() parquet.Node { return parquet.Encoded(parquet.String(), &parquet.RLEDictionary) }
+
+func statColumns() []column {
+	columns := []column{{"track_id", words()}, {"feature", words()}}
+	for _, name := range query.StatNames {
+		columns = append(columns, column{name, parquet.Leaf(parquet.DoubleType)})
+	}
+	return columns
+}
+
+// A row is built value by value, from the first column to the last.
+type row []parquet.Value
+
+func (r *row) text(v string)     { r.add(parquet.ByteArrayValue([]byte(v)), 0) }
+func (r *row) int32(v int32)     { r.add(parquet.Int32Value(v), 0) }
+func (r *row) float64(v float64) { r.add(parquet.DoubleValue(v), 0) }
+
+// The values of optional columns.
+func (r *row) maybeInt32(v int32)     { r.add(parquet.Int32Value(v), 1) }
+func (r *row) maybeFloat64(v float64) { r.add(parquet.DoubleValue(v), 1) }
+func (r *row) null()                  { r.add(parquet.NullValue(), 0) }
+
+func (r *row) add(v parquet.Value, definition int) {
+	*r = append(*r, v.Level(0, definition, len(*r)))
+}
+
+func writeTracks(ctx context.Context, db *store.DB, c *store.Clustering, t table) error {
+	var labels []*stream[store.Assignment]
+	for _, f := range features(c) {
+		s := newStream(func(fn func(store.TrackID, *store.Assignment) error) error { return db.Assignments(c, f, fn) })
+		defer s.stop()
+		labels = append(labels, s)
+	}
+	var r row
+	return db.Tracks(func(track *store.Track) error {
+		r = r[:0]
+		r.track(track)
+		for _, s := range labels {
+			a, err := s.of(track.ID)
+			if err != nil {
+				return err
+			}
+			r.labels(a)
+		}
+		if err := t.write(r); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
+}
+
+func (r *row) track(t *store.Track) {
+	r.text(string(t.ID))
+	r.text(t.ArtistName)
+	r.text(t.Title)
+	r.text(t.Release)
+	if t.Year == 0 {
+		r.null()
+	} else {
+		r.maybeInt32(t.Year)
+	}
+	r.float64(t.Duration)
+	r.float64(t.Tempo)
+	r.int32(t.Key)
+	r.int32(t.Mode)
+	r.float64(t.Loudness)
+}
+
+func (r *row) labels(a *store.Assignment) {
+	if a == nil {
+		r.null()
+		r.null()
+		r.null()
+		r.null()
+		return
+	}
+	r.maybeInt32(int32(a.Cluster))
+	r.maybeInt32(int32(a.Label))
+	r.maybeInt32(int32(a.Fold))
+	r.maybeFloat64(a.Distance())
+}
+
+func writeStats(ctx context.Context, db *store.DB, t table) error {
+	var vectors [store.NumFeatures]*stream[store.Vector]
+	for _, f := range store.Features {
+		vectors[f] = newStream(func(fn func(store.TrackID, *store.Vector) error) error { return db.Vectors(f, fn) })
+		defer vectors[f].stop()
+	}
+	var r row
+	return db.Tracks(func(track *store.Track) error {
+		for _, f := range store.Features {
+			v, err := vectors[f].of(track.ID)
+			if err != nil {
+				return err
+			}
+			if v == nil {
+				return fmt.Errorf("%w: track %q has no vector of %v", store.ErrCorrupt, track.ID, f)
+			}
+			r = r[:0]
+			r.text(string(track.ID))
+			r.text(f.String())
+			for _, x := range v {
+				r.float64(x)
+			}
+			if err := t.write(r); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// A stream hands out what a scan finds, in step with another scan.
+type stream[V any] struct {
+	next  func() (store.TrackID, *V, bool)
+	stop  func() // ends the scan
+	err   error  // why the scan ended
+	id    store.TrackID
+	value *V // of id, which was not handed out yet
+}
+
+// errStopped ends a scan that nobody listens to any more.
+var errStopped = errors.New("stopped")
+
+// newStream begins a scan, such as store.DB's Vectors, in row order.
+func newStream[V any](scan func(fn func(store.TrackID, *V) error) error) *stream[V] {
+	s := new(stream[V])
+	s.next, s.stop = iter.Pull2(func(yield func(store.TrackID, *V) bool) {
+		s.err = scan(func(id store.TrackID, v *V) error {
+			if !yield(id, v) {
+				return errStopped
+			}
+			return nil
+		})
+	})
+	return s
+}
+
+// of returns the value of a track, nil when it has none, until the next call.
+// Calls go through the tracks in row order.
+func (s *stream[V]) of(id store.TrackID) (*V, error) {
+	if s.value == nil {
+		var more bool
+		if s.id, s.value, more = s.next(); !more {
+			return nil, s.err
+		}
+	}
+	switch {
+	case s.id > id:
+		return nil, nil
+	case s.id < id:
+		return nil, fmt.Errorf("%w: values of %q, but no track", store.ErrCorrupt, s.id)
+	}
+	v := s.value
+	s.value = nil
+	return v, nil
+}
+
+// A parquetTable writes Parquet.
+type parquetTable struct {
+	w    *parquet.GenericWriter[any]
+	rows []parquet.Row // one
+}
+
+func newParquetTable(out *file, columns []column) table {
+	schema := parquet.NewSchema("tatum", newOrdered(columns))
+	return &parquetTable{
+		w: parquet.NewGenericWriter[any](out, schema,
+			parquet.Compression(&parquet.Zstd),
+			parquet.MaxRowsPerRowGroup(rowGroup),
+			parquet.CreatedBy("tatum", "", "")),
+		rows: make([]parquet.Row, 1),
+	}
+}
+
+func (t *parquetTable) write(r []parquet.Value) error {
+	t.rows[0] = r
+	_, err := t.w.WriteRows(t.rows)
+	return err
+}
+
+func (t *parquetTable) finish() error { return t.w.Close() }
+
+// ordered is a group whose fields keep their order; those of parquet.Group are
+// sorted by name.
+type ordered struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+func newOrdered(columns []column) *ordered {
+	o := &ordered{Group: make(parquet.Group)}
+	for _, c := range columns {
+		o.Group[c.name] = c.node
+	}
+	byName := make(map[string]parquet.Field)
+	for _, f := range o.Group.Fields() {
+		byName[f.Name()] = f
+	}
+	for _, c := range columns {
+		o.fields = append(o.fields, byName[c.name])
+	}
+	return o
+}
+
+func (o *ordered) Fields() []parquet.Field { return o.fields }
+
+// A csvTable writes CSV.
+type csvTable struct {
+	w      *csv.Writer
+	record []string
+	err    error // of the header
+}
+
+func newCSVTable(out *file, columns []column) table {
+	t := &csvTable{w: csv.NewWriter(out)}
+	for _, c := range columns {
+		t.record = append(t.record, c.name)
+	}
+	t.err = t.w.Write(t.record)
+	return t
+}
+
+func (t *csvTable) write(r []parquet.Value) error {
+	for i := range r {
+		t.record[i] = plain(&r[i])
+	}
+	return errors.Join(t.err, t.w.Write(t.record))
+}
+
+func (t *csvTable) finish() error {
+	t.w.Flush()
+	return errors.Join(t.err, t.w.Error())
+}
+
+// plain returns a value in full precision.
+func plain(v *parquet.Value) string {
+	switch {
+	case v.IsNull():
+		return ""
+	case v.Kind() == parquet.Double:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
+	case v.Kind() == parquet.Int32:
+		return strconv.Itoa(int(v.Int32()))
+	}
+	return string(v.ByteArray())
+}

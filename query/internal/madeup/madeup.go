@@ -1,0 +1,188 @@
+// Package madeup makes small stores of invented songs for the tests of package
+// query and those below it. Everything in them follows from a song's number.
+package madeup
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tatum/store"
+)
+
+// K and Folds are the parameters of the clustering.
+const (
+	K     = 4
+	Folds = 3
+)
+
+// ID returns the track ID of song i. IDs ascend with i.
+func ID(i int) store.TrackID { return store.TrackID(fmt.Sprintf("TRAAAAA%011X", i)) }
+
+// A Store is an open store of invented songs with a clustering.
+type Store struct {
+	*store.DB
+	Clustering *store.Clustering
+}
+
+// New makes a store of labelled and then unlabelled songs. It is closed and
+// removed when the test ends.
+func New(tb testing.TB, labelled, unlabelled int) Store {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "made-up.db")
+	w, err := store.CreateWriter(path)
+	check(tb, err)
+	put(tb, w, 0, labelled)
+	fit(tb, w, labelled)
+	put(tb, w, labelled, labelled+unlabelled)
+	check(tb, w.Close())
+	db, err := store.Open(path)
+	check(tb, err)
+	tb.Cleanup(func() { check(tb, db.Close()) })
+	c, err := db.Clustering(store.DefaultClustering)
+	check(tb, err)
+	return Store{db, c}
+}
+
+func check(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+var names = []store.Track{
+	{ArtistName: "Sigur Rós", Title: "Glósóli", Release: "Takk…", Year: 2005},
+	{ArtistName: "Perfume", Title: "ポリリズム", Release: "GAME", Year: 2008},
+	{ArtistName: "Beyoncé", Title: "Déjà Vu", Release: "B'Day", Year: 2006},
+	{ArtistName: "Pipe | Organ", Title: "Tab\there, \"quotes\"", Release: "new\nline"},
+	{ArtistName: "Motörhead", Title: "Ace of Spades", Release: "Ace of Spades", Year: 1980},
+	{ArtistName: "Godspeed You! Black Emperor", Title: "Storm: Lift Yr. Skinny Fists, Like Antennas to Heaven… / Gathering Storm", Release: "Lift Your Skinny Fists Like Antennas to Heaven", Year: 2000},
+	{Title: "only a title \x1b[31mred"},
+	{},
+}
+
+// Song returns song i.
+func Song(i int) *store.Song {
+	s := &store.Song{Track: names[i%len(names)]}
+	s.ID = ID(i)
+	s.SongID = fmt.Sprintf("SOAAAAA%011X", i)
+	s.Key, s.Mode = int32(i%12), int32(i%2)
+	s.Duration, s.Tempo, s.Loudness = 180+float64(i)/4, 120.125, -7.5
+	if i%len(names) == 7 {
+		s.Tempo = math.NaN()
+	}
+	s.Source.Path = fmt.Sprintf("/songs/%06d.h5", i)
+	for a := range store.Array(store.NumFeatures) {
+		s.Arrays[a] = []float64{0.25, 0.5 + float64(a), 1.75 + float64(i)}
+	}
+	s.Arrays[store.BarsConfidence] = []float64{}
+	s.Arrays[store.SegmentsTimbre] = make([]float64, 24)
+	for j := range s.Arrays[store.SegmentsTimbre] {
+		s.Arrays[store.SegmentsTimbre][j] = float64(j) / 2
+	}
+	s.Arrays[store.SegmentsTimbre][1] = math.NaN()
+	return s
+}
+
+// Vectors returns the stat vectors of song i. They are no statistics of its
+// arrays; some components are zero in all songs, as histograms are.
+func Vectors(i int) (v [store.NumFeatures]store.Vector) {
+	rng := rand.New(rand.NewPCG(7, uint64(i)))
+	for f := range v {
+		for j := range v[f] {
+			if j < 25 {
+				v[f][j] = rng.NormFloat64() + float64(i%K)
+				if j >= 9 { // length and densities
+					v[f][j] = math.Abs(v[f][j])
+				}
+			}
+		}
+	}
+	return v
+}
+
+// batchSize bounds the nodes that bbolt builds in memory, whose insertions
+// cost the square of their size.
+const batchSize = 256
+
+func put(tb testing.TB, w *store.Writer, first, end int) {
+	tb.Helper()
+	for ; first < end; first += batchSize {
+		var batch store.Batch
+		for i := first; i < min(first+batchSize, end); i++ {
+			v := Vectors(i)
+			batch.Songs = append(batch.Songs, *store.EncodeSong(Song(i), &v))
+		}
+		_, err := w.Put(batch)
+		check(tb, err)
+	}
+}
+
+// clusterOf is the alignment: fold 0 keeps its numbers.
+func clusterOf(fold store.Fold, label int) store.Cluster {
+	return store.Cluster((label + int(fold)) % K)
+}
+
+func fit(tb testing.TB, w *store.Writer, n int) {
+	tb.Helper()
+	fit, err := w.NewFit(store.Clustering{
+		Name: store.DefaultClustering, Features: store.Features[:], K: K, Folds: Folds,
+		Fitted: time.Unix(1700000000, 0).UTC(), Tracks: uint64(n),
+	})
+	check(tb, err)
+	ids := make([]store.TrackID, n)
+	for i := range ids {
+		ids[i] = ID(i)
+	}
+	for _, f := range store.Features {
+		models := models(f)
+		check(tb, fit.PutModels(models))
+		check(tb, fit.PutAssignments(f, ids, func(i int) *store.Assignment { return assignment(models, f, i) }))
+	}
+	check(tb, fit.Commit([32]byte{}))
+}
+
+// models returns models whose centroids of one cluster are alike, but not the
+// same, in all folds.
+func models(f store.Feature) []*store.Model {
+	var models []*store.Model
+	for fold := range store.Fold(Folds) {
+		m := &store.Model{Feature: f, Fold: fold}
+		for j := range m.Scale {
+			m.Scale[j] = 1
+		}
+		for label := range K {
+			cluster := clusterOf(fold, label)
+			var centroid store.Vector
+			for j := range centroid[:25] {
+				centroid[j] = float64(cluster) + float64(fold)/64
+			}
+			m.Centroids = append(m.Centroids, centroid)
+			m.Clusters = append(m.Clusters, cluster)
+		}
+		models = append(models, m)
+	}
+	return models
+}
+
+func assignment(models []*store.Model, f store.Feature, i int) *store.Assignment {
+	m := models[i%Folds]
+	v := Vectors(i)[f]
+	a := &store.Assignment{Fold: m.Fold}
+	for label, centroid := range m.Centroids {
+		sum := 0.0
+		for j := range v {
+			sum += (v[j] - centroid[j]) * (v[j] - centroid[j])
+		}
+		a.Distances = append(a.Distances, math.Sqrt(sum))
+		if a.Distances[label] < a.Distances[a.Label] {
+			a.Label = store.Label(label)
+		}
+	}
+	a.Cluster = m.Clusters[a.Label]
+	return a
+}

@@ -1,0 +1,105 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"tatum/store"
+)
+
+// ErrNoCluster is returned when a cluster number is not among the clustering's
+// 0 to k-1.
+var ErrNoCluster = errors.New("no such cluster")
+
+// A Member is a track of one feature's cluster.
+type Member struct {
+	Rank     int // 1 for the track nearest to its centroid
+	TrackID  store.TrackID
+	Artist   string
+	Title    string
+	Cluster  store.Cluster
+	Label    store.Label
+	Fold     store.Fold
+	Distance float64 // to the centroid of the track's fold model, in scaled space
+}
+
+// MembersOptions choose among a cluster's members. The zero value takes all.
+type MembersOptions struct {
+	Limit  int          // how many members to return at most; 0 for all
+	Offset int          // how many to pass over first
+	Fold   *store.Fold  // only tracks labelled by this fold's model, if not nil
+	Label  *store.Label // only tracks of this label, if not nil
+}
+
+// Members returns a cluster's tracks, nearest to their centroid first and by
+// track ID among equals. Ranks count the tracks that the options choose, from
+// 1 before the offset. It returns ErrNoCluster when cluster is not below k and
+// store.ErrNotClustered when the clustering leaves out the feature.
+func Members(db *store.DB, c *store.Clustering, f store.Feature, cluster store.Cluster, opts MembersOptions) ([]Member, error) {
+	if err := checkFeature(c, f); err != nil {
+		return nil, err
+	}
+	if int(cluster) >= c.K {
+		return nil, fmt.Errorf("%w: %d; clustering %q has clusters 0 to %d", ErrNoCluster, cluster, c.Name, c.K-1)
+	}
+	var members []Member
+	var failed error
+	rank := 0
+	err := db.Members(c, f, cluster, func(id store.TrackID, distance float64) bool {
+		m := Member{TrackID: id, Cluster: cluster, Distance: distance}
+		filtered := opts.Fold != nil || opts.Label != nil
+		if filtered {
+			if failed = m.place(db, c, f); failed != nil {
+				return false
+			}
+			if !opts.chooses(&m) {
+				return true
+			}
+		}
+		if rank++; rank <= opts.Offset {
+			return true
+		}
+		m.Rank = rank
+		if !filtered {
+			failed = m.place(db, c, f)
+		}
+		if failed == nil {
+			failed = m.name(db)
+		}
+		members = append(members, m)
+		return failed == nil && len(members) != opts.Limit
+	})
+	if err := errors.Join(failed, err); err != nil {
+		return nil, err
+	}
+	return members, nil
+}
+
+// chooses reports whether the options ask for a placed member.
+func (opts *MembersOptions) chooses(m *Member) bool {
+	return (opts.Fold == nil || m.Fold == *opts.Fold) && (opts.Label == nil || m.Label == *opts.Label)
+}
+
+// place fills in the member's fold and label.
+func (m *Member) place(db *store.DB, c *store.Clustering, f store.Feature) error {
+	a, err := db.Assignment(c, f, m.TrackID)
+	m.Fold, m.Label = a.Fold, a.Label
+	return err
+}
+
+// name fills in the member's artist and title.
+func (m *Member) name(db *store.DB) error {
+	t, err := db.Track(m.TrackID)
+	m.Artist, m.Title = t.ArtistName, t.Title
+	return err
+}
+
+// checkFeature returns store.ErrNotClustered when the clustering leaves out
+// the feature.
+func checkFeature(c *store.Clustering, f store.Feature) error {
+	if slices.Contains(c.Features, f) {
+		return nil
+	}
+	return fmt.Errorf("%w: clustering %q leaves out %v", store.ErrNotClustered, c.Name, f)
+}

@@ -1,0 +1,67 @@
+package query
+
+import (
+	"math"
+
+	"tatum/store"
+)
+
+// A Placement is a track's place among the clusters of one feature. Distances
+// are Euclidean, in the scaled space of the track's fold model; they have no
+// unit.
+type Placement struct {
+	TrackID          store.TrackID
+	Feature          store.Feature
+	Cluster          store.Cluster
+	Label            store.Label
+	Fold             store.Fold
+	Distance         float64       // to the centroid of the track's own label
+	RunnerUp         store.Cluster // the cluster second nearest to the track; see HasRunnerUp
+	RunnerUpDistance float64       // to the runner-up's centroid; NaN when there is none
+	Margin           float64       // RunnerUpDistance - Distance; NaN when there is none
+}
+
+// HasRunnerUp reports whether there is a second cluster at all: with k = 1
+// there is not, and RunnerUp means nothing.
+func (p *Placement) HasRunnerUp() bool { return !math.IsNaN(p.RunnerUpDistance) }
+
+// Track returns a track's place in each feature of a clustering, in the
+// clustering's order of features. Of equally near runners-up it takes the one
+// of the lower label. It returns store.ErrTrackNotFound when there is no such
+// track and store.ErrNotAssigned when it has no label in the clustering. The
+// first look-up in a clustering also reads its models; do not change c between
+// look-ups.
+func Track(db *store.DB, c *store.Clustering, id store.TrackID) ([]Placement, error) {
+	rows := make([]Placement, 0, len(c.Features))
+	err := db.TrackAssignments(c, id, func(f store.Feature, a *store.Assignment, clusters []store.Cluster) error {
+		p := Placement{
+			TrackID: id, Feature: f,
+			Cluster: a.Cluster, Label: a.Label, Fold: a.Fold,
+			Distance:         a.Distance(),
+			RunnerUpDistance: math.NaN(),
+			Margin:           math.NaN(),
+		}
+		if label, ok := runnerUp(a); ok {
+			p.RunnerUp = clusters[label]
+			p.RunnerUpDistance = a.Distances[label]
+			p.Margin = p.RunnerUpDistance - p.Distance
+		}
+		rows = append(rows, p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// runnerUp returns the label nearest to a track after its own. ok is false
+// when there is no other.
+func runnerUp(a *store.Assignment) (label store.Label, ok bool) {
+	for i, d := range a.Distances {
+		if l := store.Label(i); l != a.Label && (!ok || d < a.Distances[label]) {
+			label, ok = l, true
+		}
+	}
+	return label, ok
+}
