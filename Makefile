@@ -1,0 +1,62 @@
+# make demo   sets up, builds, makes songs, ingests, clusters and queries
+# make test   runs the tests; needs no Python
+# make parity compares every number with scikit-learn's, in virtual environments
+# make lint   go vet, gofmt, golangci-lint
+# make bench  speed of reading, statistics, clustering, store
+
+GO     ?= go
+PYTHON ?= python3
+TATUM  := bin/tatum
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# Real songs, compared too where they are.
+MSD := ../shared/data/msd
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: build deps demo test race parity golden lint bench clean
+
+build: deps
+	$(GO) build -o $(TATUM) ./cmd/tatum
+
+# libhdf5, and a compiler for the binding to it.
+deps:
+	@if ! { command -v cc && ls /usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h /usr/local/include/hdf5.h; } 2>/dev/null | grep -q hdf5; then \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq gcc libc6-dev libhdf5-dev; fi
+
+demo: build
+	rm -rf demo
+	$(TATUM) demo demo/songs
+	$(TATUM) ingest --db demo/tatum.db demo/songs
+	$(TATUM) cluster --db demo/tatum.db
+	$(TATUM) query track --db demo/tatum.db TRAAPOB12896A14E9C
+	$(TATUM) query members --db demo/tatum.db beats_start 7 --limit 5
+
+test: deps
+	$(GO) test ./...
+
+race: deps
+	$(GO) test -race ./...
+
+# The reference: scikit-learn and its like, in virtual environments.
+parity: build
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	PYTHON=$(PYTHON) cmd/tatum/testdata/parity/parity.sh $(TATUM) $(MSD)
+
+# The golden values of `make test`, anew from the reference.
+golden: parity
+	rm -rf .golden && $(TATUM) demo --songs 120 .golden/songs
+	.venv-sklearn-1.3/bin/python cmd/tatum/testdata/parity/reference.py fit .golden/songs .golden/reference
+	.venv-sklearn-1.3/bin/python cmd/tatum/testdata/parity/reference.py golden .golden/reference cmd/tatum/testdata/parity/golden.json
+	rm -rf .golden
+
+lint: deps
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) run $(GOLANGCI) run ./...
+
+bench: deps
+	$(GO) test -run '^$$' -bench . ./...
+
+clean:
+	rm -rf bin demo .golden .venv-*

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tatum/cluster"
+	"tatum/query/render"
+	"tatum/store"
+)
+
+func newCluster(g *globals) *cobra.Command {
+	p := cluster.Params{Options: cluster.Defaults()}
+	var stream string
+	var features []string
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Cluster the stored tracks out of fold",
+		Long: `cluster splits the tracks into folds and, for each feature and fold, fits a
+scaler and mini-batch k-means to the other folds' tracks; the model that did not
+see a track labels it. The labels and distances are those of scikit-learn's
+KFold, StandardScaler and MiniBatchKMeans. A clustering of the same name is
+replaced in one step when all is done; until then, and if cluster is
+interrupted, the old one stands.
+
+It prints, for each feature, how far the folds' models agree: the adjusted Rand
+index between two models' labels of all tracks, mean and least of all pairs, 1
+where they agree on every track and about 0 where by chance only. Inertia is
+the mean of the folds, sizes count the tracks of a cluster.
+
+It is an error to have fewer tracks than folds, or a training fold with fewer
+tracks than clusters.`,
+		Example: `  tatum cluster
+  tatum cluster -k 16 --features beats_start,tatums_start --name rhythm
+  tatum cluster assign
+  tatum cluster list`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if p.Stream, err = cluster.ParseRandomStream(stream); err != nil {
+				return usageError{fmt.Errorf("--random-stream: %w", err)}
+			}
+			if p.Features, err = parseFeatures(features); err != nil {
+				return err
+			}
+			if err := checkClusterFlags(&p); err != nil {
+				return usageError{err}
+			}
+			return runCluster(cmd.Context(), g, p, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&p.K, "clusters", "k", p.K, "clusters per feature")
+	flags.IntVar(&p.Folds, "folds", p.Folds, "folds to split the tracks into")
+	flags.Uint32Var(&p.Seed, "seed", p.Seed, "seed of all random draws")
+	flags.IntVar(&p.BatchSize, "batch-size", p.BatchSize, "rows drawn for one step of k-means")
+	flags.StringVar(&stream, "random-stream", p.Stream.String(), "follow the random draws of sklearn-1.2, sklearn-1.3 (to 1.8) or sklearn-1.9")
+	flags.StringSliceVar(&features, "features", nil, "features to cluster (default all eight)")
+	flags.StringVar(&p.Name, "name", store.DefaultClustering, "name of the clustering")
+	flags.IntVar(&p.Workers, "workers", runtime.GOMAXPROCS(0), "fits that run at once")
+	cmd.AddCommand(newClusterAssign(g), newClusterList(g), newClusterDelete(g))
+	return cmd
+}
+
+// checkClusterFlags returns an error if a parameter is out of range whatever
+// the number of tracks.
+func checkClusterFlags(p *cluster.Params) error {
+	for _, c := range []struct {
+		flag                string
+		value, least, limit int
+	}{
+		{"-k", p.K, 1, cluster.MaxClusters},
+		{"--folds", p.Folds, 2, cluster.MaxFolds},
+		{"--batch-size", p.BatchSize, 1, cluster.MaxBatchSize},
+		{"--workers", p.Workers, 1, 1 << 16},
+	} {
+		if c.value < c.least || c.value > c.limit {
+			return fmt.Errorf("%s %d: want %d to %d", c.flag, c.value, c.least, c.limit)
+		}
+	}
+	return store.CheckName(p.Name)
+}
+
+func runCluster(ctx context.Context, g *globals, p cluster.Params, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(g.quiet, "cluster")
+	p.Progress = func(done, total int) { bar.set(done, total, 0) }
+	report, err := cluster.Run(ctx, g.db, p)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if !g.quiet {
+		noteEmpty(os.Stderr, p.K, report)
+	}
+	out := render.NewWriter(stdout, o, fitTable, "")
+	return errors.Join(
+		out.Heading(fmt.Sprintf("%d tracks, %d features, %d clusters, %d folds", report.Tracks, len(report.Features), p.K, p.Folds)),
+		out.WriteAll(report.Features),
+		out.Close())
+}
+
+// noteEmpty says where clusters had to stay empty, and which.
+func noteEmpty(w io.Writer, k int, report *cluster.Report) {
+	for i := range report.Features {
+		f := &report.Features[i]
+		if f.DistinctRows < uint64(k) {
+			fmt.Fprintf(w, "tatum: %v has only %d different vectors for %d clusters; empty: %s\n", f.Feature, f.DistinctRows, k, ranges(f.Empty()))
+		}
+	}
+}
+
+// ranges lists ascending numbers, such as "3, 7-9".
+func ranges(numbers []store.Cluster) string {
+	var parts []string
+	for len(numbers) > 0 {
+		n := 1
+		for n < len(numbers) && numbers[n] == numbers[0]+store.Cluster(n) {
+			n++
+		}
+		part := fmt.Sprint(numbers[0])
+		if n > 1 {
+			part += fmt.Sprint("-", numbers[n-1])
+		}
+		parts = append(parts, part)
+		numbers = numbers[n:]
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fitTable is how the report of a fit is written.
+var fitTable = render.Table[cluster.FeatureReport]{Columns: []render.Column[cluster.FeatureReport]{
+	{Name: "feature", Title: "Feature", Value: func(r *cluster.FeatureReport) any { return r.Feature.String() }},
+	{Name: "agreement", Title: "Agreement", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.MeanAgreement }},
+	{Name: "least_agreement", Title: "Least", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.LeastAgreement }},
+	{Name: "inertia", Title: "Inertia", Digits: 1, Value: func(r *cluster.FeatureReport) any { return r.Inertia }},
+	{Name: "distinct_rows", Title: "Different vectors", Value: func(r *cluster.FeatureReport) any { return int(r.DistinctRows) }},
+	{Name: "smallest", Title: "Smallest", Value: func(r *cluster.FeatureReport) any { return int(slices.Min(r.Sizes)) }},
+	{Name: "largest", Title: "Largest", Value: func(r *cluster.FeatureReport) any { return int(slices.Max(r.Sizes)) }},
+	{Name: "empty", Title: "Empty", Value: func(r *cluster.FeatureReport) any { return len(r.Empty()) }},
+	{Name: "empty_clusters", Value: func(r *cluster.FeatureReport) any { return floats(r.Empty()) }},
+	{Name: "sizes", Value: func(r *cluster.FeatureReport) any { return floats(r.Sizes) }},
+}}
+
+// floats returns whole numbers as values that render writes as a list.
+func floats[T store.Cluster | uint64](numbers []T) []float64 {
+	out := make([]float64, len(numbers))
+	for i, n := range numbers {
+		out[i] = float64(n)
+	}
+	return out
+}
+
+// parseFeatures returns the features of the given names, in the order of
+// tables and each once.
+func parseFeatures(names []string) ([]store.Feature, error) {
+	var chosen [store.NumFeatures]bool
+	for _, name := range names {
+		f, err := parseFeature(name)
+		if err != nil {
+			return nil, err
+		}
+		chosen[f] = true
+	}
+	var features []store.Feature
+	for _, f := range store.Features {
+		if chosen[f] {
+			features = append(features, f)
+		}
+	}
+	return features, nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tatum/cluster"
+	"tatum/store"
+)
+
+func newClusterAssign(g *globals) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "assign",
+		Short: "Label tracks ingested since the fit, without fitting anew",
+		Long: `assign labels the tracks that a clustering has no label for, from its stored
+models. Which fold's model labels a track follows from its ID alone, so the
+label does not depend on what else is in the store. Labels that are there stay.
+
+Ctrl-C saves what has been labelled; the same command goes on from there.`,
+		Example: `  tatum ingest more
+  tatum cluster assign`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runClusterAssign(cmd.Context(), g, name, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", store.DefaultClustering, "`clustering` to label the tracks in")
+	return cmd
+}
+
+func runClusterAssign(ctx context.Context, g *globals, name string, stdout io.Writer) error {
+	bar := newProgress(g.quiet, "assign")
+	n, err := cluster.Assign(ctx, g.db, name, func(done, total int) { bar.set(done, total, 0) })
+	bar.done()
+	switch {
+	case n > 0:
+		fmt.Fprintf(stdout, "%d tracks assigned to clusters of %q\n", n, name)
+	case err == nil:
+		fmt.Fprintf(stdout, "every track has its label in %q; nothing to do\n", name)
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tatum/query/render"
+	"tatum/store"
+)
+
+func newClusterList(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the clusterings, how and when they were fitted",
+		Example: "  tatum cluster list -o json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runClusterList(g, cmd.OutOrStdout())
+		},
+	}
+}
+
+func runClusterList(g *globals, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(g.db)
+	if err != nil {
+		return err
+	}
+	all, err := db.Clusterings()
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	out := render.NewWriter(stdout, o, clusteringTable, "No clusterings.")
+	for _, c := range all {
+		if err := out.Write(c); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// clusteringTable is how clusterings are listed.
+var clusteringTable = render.Table[store.Clustering]{Columns: []render.Column[store.Clustering]{
+	{Name: "name", Title: "Name", Value: func(c *store.Clustering) any { return c.Name }},
+	{Name: "features", Title: "Features", Shrink: true, Value: func(c *store.Clustering) any { return featureNames(c.Features) }},
+	{Name: "k", Title: "Clusters", Value: func(c *store.Clustering) any { return c.K }},
+	{Name: "folds", Title: "Folds", Value: func(c *store.Clustering) any { return c.Folds }},
+	{Name: "seed", Title: "Seed", Value: func(c *store.Clustering) any { return int(c.Seed) }},
+	{Name: "batch_size", Title: "Batch size", Value: func(c *store.Clustering) any { return c.BatchSize }},
+	{Name: "random_stream", Title: "Random stream", Value: func(c *store.Clustering) any { return c.RandomStream }},
+	{Name: "tracks", Title: "Tracks", Value: func(c *store.Clustering) any { return int(c.Tracks) }},
+	{Name: "fitted", Title: "Fitted", Value: func(c *store.Clustering) any { return c.Fitted.Format(time.RFC3339) }},
+	{Name: "algorithm", Title: "Algorithm", Value: func(c *store.Clustering) any { return int(c.Algorithm) }},
+	{Name: "fingerprint", Value: func(c *store.Clustering) any { return fmt.Sprintf("%x", c.Fingerprint) }},
+}}
+
+func featureNames(features []store.Feature) string {
+	var names []string
+	for _, f := range features {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ",")
+}
+
+func newClusterDelete(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:     "delete NAME",
+		Short:   "Delete a clustering",
+		Long:    "delete removes a clustering with its models and labels; tracks stay.",
+		Example: "  tatum cluster delete rhythm",
+		Args:    wantArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return runClusterDelete(g, args[0])
+		},
+	}
+}
+
+func runClusterDelete(g *globals, name string) error {
+	w, err := store.OpenWriter(g.db)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.DeleteClustering(name), w.Close())
+}

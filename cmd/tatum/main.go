@@ -1,0 +1,87 @@
+// Command tatum is an embedded-database feature store for song analysis data:
+// it ingests Million Song Dataset files into one bbolt file, clusters the songs
+// out of fold, and answers questions about tracks and clusters. This package is
+// its command line; each command is a thin layer over a package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"tatum/query"
+	"tatum/store"
+)
+
+// The exit codes, as `tatum --help` lists them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitBadInput    = 3
+	exitNotFound    = 4
+	exitNoStore     = 10
+	exitLocked      = 11
+	exitInterrupted = 130
+)
+
+var (
+	// errBadInput ends a command that did its work but could not read some of
+	// its input, all of which it has reported.
+	errBadInput = errors.New("some input could not be read")
+
+	// errNotFound ends a command that was asked for something that is not
+	// there, and has reported it.
+	errNotFound = errors.New("not found")
+)
+
+// A usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the process at once
+	}()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string) int {
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	code := exitCode(err)
+	if err != nil && !errors.Is(err, errBadInput) && !errors.Is(err, errNotFound) {
+		fmt.Fprintf(os.Stderr, "tatum: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return code
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
+		return exitUsage
+	case errors.Is(err, store.ErrNoStore):
+		return exitNoStore
+	case errors.Is(err, store.ErrLocked):
+		return exitLocked
+	case errors.Is(err, errBadInput):
+		return exitBadInput
+	case errors.Is(err, errNotFound), errors.Is(err, store.ErrTrackNotFound),
+		errors.Is(err, store.ErrNotClustered), errors.Is(err, store.ErrNotAssigned),
+		errors.Is(err, query.ErrNoCluster):
+		return exitNotFound
+	}
+	return exitFailed
+}

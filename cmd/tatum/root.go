@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// globals are the options that every command has.
+type globals struct {
+	db     string
+	format string
+	quiet  bool
+}
+
+func newRoot() *cobra.Command {
+	g := new(globals)
+	root := &cobra.Command{
+		Use:   "tatum",
+		Short: "A feature store for song analysis data",
+		Long: `tatum reads Million Song Dataset files once, keeps every song's analysis arrays
+and statistics in one file, clusters the songs out of fold, and answers
+questions about tracks and clusters.
+
+Results go to standard output, all else to standard error.
+
+Exit codes:
+   0  done
+   1  failed
+   2  wrong usage
+   3  finished, but some input could not be read
+   4  something asked for was not found
+  10  no store there
+  11  the store is locked by another process
+ 130  interrupted; the same command goes on from there`,
+		Example: `  tatum demo songs
+  tatum ingest songs
+  tatum cluster
+  tatum query members beats_start 7`,
+		Args:          noArgs,
+		RunE:          help,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&g.db, "db", defaultDB(), "the store's `file` (also TATUM_DB)")
+	flags.StringVarP(&g.format, "output", "o", "table", "`format` of results: table, json, jsonl, csv, tsv or markdown")
+	flags.BoolVar(&g.quiet, "quiet", false, "no progress on standard error")
+	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newDemo(g), newVersion())
+	return root
+}
+
+func defaultDB() string {
+	if db := os.Getenv("TATUM_DB"); db != "" {
+		return db
+	}
+	return "tatum.db"
+}
+
+// help is what a command does that only has subcommands.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// noArgs is cobra.NoArgs; with a command that has subcommands, an argument is
+// a mistyped one.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasSubCommands() {
+		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])}
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return usageError{fmt.Errorf("%s has no command %q%s", cmd.CommandPath(), args[0], hint)}
+}
+
+// wantArgs turns a wrong number of arguments into a usageError that says which
+// ones there should be.
+func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Compares every number of tatum with the reference's, for each random stream in a virtual environment with a release
+# of scikit-learn that has it, on the demo's songs and on the real ones where they are.
+#
+# usage: parity.sh TATUM [SONGS_DIR...]
+#
+# The environment of sklearn-1.3 must be there; one of the others that cannot be made is skipped with a line that says so.
+set -eu
+tatum=$(realpath "$1")
+shift
+here=$(dirname "$(realpath "$0")")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+# environment STREAM: makes the virtual environment of a stream and prints its python
+environment() {
+	venv=.venv-$1
+	if ! [ -e "$venv/ready" ]; then
+		rm -rf "$venv"
+		"${PYTHON:-python3}" -m venv "$venv" >&2 && "$venv/bin/pip" install -q --disable-pip-version-check \
+			--only-binary :all: -r "$here/$1.txt" >&2 && touch "$venv/ready" || return 1
+	fi
+	echo "$venv/bin/python"
+}
+
+# check STREAM PYTHON SONGS_DIR
+check() {
+	dir=$work/$1-$(basename "$3")
+	mkdir "$dir"
+	echo "== $1, $3"
+	"$2" "$here/reference.py" fit "$3" "$dir/reference" &&
+		"$tatum" ingest --quiet --db "$dir/tatum.db" "$3" &&
+		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" &&
+		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
+		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum"
+}
+
+"$tatum" demo --quiet "$work/demo"
+for stream in sklearn-1.3 sklearn-1.9 sklearn-1.2; do
+	if ! python=$(environment "$stream"); then
+		if [ "$stream" = sklearn-1.3 ]; then
+			echo "parity: no environment for $stream" >&2
+			exit 1
+		fi
+		echo "skipped: $stream, whose releases cannot be installed here"
+		skipped=$((skipped + 1))
+		continue
+	fi
+	for songs in "$work/demo" "$@"; do
+		if ! [ -d "$songs" ]; then
+			echo "skipped: $songs is not there"
+			skipped=$((skipped + 1))
+		elif check "$stream" "$python" "$songs"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+		fi
+	done
+done
+echo "parity: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
