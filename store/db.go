@@ -76,7 +76,7 @@ func openBolt(path string, opts *bbolt.Options) (*bbolt.DB, error) {
 	case errors.Is(err, bolterrors.ErrInvalid):
 		return nil, fmt.Errorf("open store %q: %w: not a bbolt file", path, ErrNoStore)
 	case errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
-		return nil, fmt.Errorf("open store %q: %w: %v", path, ErrCorrupt, err)
+		return nil, fmt.Errorf("open store %q: %w: %w", path, ErrCorrupt, err)
 	case err != nil:
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}

@@ -43,7 +43,6 @@ func TestReadme(t *testing.T) {
 					if !found || command != "bin/"+c {
 						t.Fatalf("README shows %q where make prints %q", command, "bin/"+c)
 					}
-					output = rest
 					n := len(rest)
 					if i := strings.Index(rest, "bin/tatum "); i >= 0 {
 						n = i

@@ -46,7 +46,7 @@ func (p *progress) set(done, total, bad int) {
 			p.bar.Describe(fmt.Sprintf("%s, %d bad", p.what, bad))
 		}
 		p.bar.ChangeMax(total)
-		p.bar.Set(done)
+		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
 	now := time.Now()
@@ -62,6 +62,6 @@ func (p *progress) set(done, total, bad int) {
 // done removes the bar.
 func (p *progress) done() {
 	if p.bar != nil {
-		p.bar.Finish()
+		_ = p.bar.Finish()
 	}
 }

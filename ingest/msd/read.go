@@ -14,6 +14,7 @@ import (
 // Arrays says how many of a song's arrays to read: those numbered below it.
 type Arrays int
 
+// What to read.
 const (
 	Features Arrays = store.NumFeatures // the eight that songs are clustered by
 	All      Arrays = store.NumArrays   // the confidences, pitches and timbre too
