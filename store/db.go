@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -24,7 +25,8 @@ const readTimeout = 10 * time.Second
 // several goroutines. While it is open no other process can write: close it
 // as soon as the question is answered.
 type DB struct {
-	bolt *bbolt.DB
+	bolt   *bbolt.DB
+	labels atomic.Pointer[labelClusters]
 }
 
 // Open opens the store at path for reading. It returns ErrNoStore when there
@@ -38,7 +40,7 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{b}, nil
+	return &DB{bolt: b}, nil
 }
 
 // Close lets go of the file.

@@ -19,7 +19,10 @@ func newExport(g *globals) *cobra.Command {
 	}
 	q := &asker{globals: g}
 	cmd.PersistentFlags().StringVar(&q.name, "name", store.DefaultClustering, "`clustering` to export")
-	cmd.AddCommand(newExportNPY(q))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
+	cmd.AddCommand(newExportNPY(q),
+		newExportTables(q, "parquet", "Parquet files, typed for pandas, polars and DuckDB", export.Parquet),
+		newExportTables(q, "csv", "CSV files", export.CSV))
 	return cmd
 }
 
@@ -30,22 +33,44 @@ func newExportNPY(q *asker) *cobra.Command {
 		Short: "Write the notebook's .npy files",
 		Long: `npy writes the files that the notebook saves: cluster_label_*.npy, int64 of shape
 (n, 1), byte for byte as numpy.save would; and beside them cluster_distance_*.npy
-(n, k), stats_*.npy (n, 30), fold_*.npy and track_ids.txt. Rows are in the order
-of track IDs. DIR appears, or is replaced, when all files are complete.`,
-		Example: "  tatum export npy labels",
-		Args:    wantArgs(cobra.ExactArgs(1)),
+(n, k), stats_*.npy (n, 30), fold_*.npy (n, 1) and track_ids.txt. Rows are in the
+order of track IDs. DIR appears, or is replaced, when all files are complete; a
+directory with other files in it is left alone.`,
+		Example: `  tatum export npy labels
+  tatum export npy --aligned clusters`,
+		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runExportNPY(cmd.Context(), q, args[0], o)
+			ctx := cmd.Context()
+			return q.withClustering(func(db *store.DB, c *store.Clustering) error {
+				return export.NPY(ctx, db, c, args[0], o)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&o.Aligned, "aligned", false, "write clusters, which mean the same in every fold, instead of labels")
 	return cmd
 }
 
-func runExportNPY(ctx context.Context, q *asker, dir string, o export.NPYOptions) error {
-	db, c, err := q.open()
-	if err != nil {
-		return err
+// newExportTables makes the command of a format that holds tables.
+func newExportTables(q *asker, format, short string, write func(context.Context, *store.DB, *store.Clustering, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   format + " DIR",
+		Short: "Write " + short,
+		Long: format + ` writes two tables: the tracks with their clusters, labels, folds and
+distances, and their statistics, one row per track and feature. Rows are in the
+order of track IDs; a track without label has none there. A store that is not
+clustered has no columns of clusters. DIR appears, or is replaced, when all files
+are complete; a directory with other files in it is left alone.`,
+		Example: "  tatum export " + format + " tables-" + format,
+		Args:    wantArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			err := q.withClustering(func(db *store.DB, c *store.Clustering) error {
+				return write(ctx, db, c, args[0])
+			})
+			if !errors.Is(err, store.ErrNotClustered) || cmd.Flags().Changed("name") {
+				return err
+			}
+			return q.withStore(func(db *store.DB) error { return write(ctx, db, nil, args[0]) })
+		},
 	}
-	return errors.Join(export.NPY(ctx, db, c, dir, o), db.Close())
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,46 +25,66 @@ func newQuery(g *globals) *cobra.Command {
 		Args:  noArgs,
 		RunE:  help,
 	}
-	q := new(asker)
-	q.globals = g
+	q := &asker{globals: g}
 	cmd.PersistentFlags().StringVar(&q.name, "name", store.DefaultClustering, "`clustering` to ask about")
-	cmd.AddCommand(newQueryTrack(q), newQueryMembers(q))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
+	cmd.AddCommand(newQueryTrack(q), newQueryMembers(q), newQueryClusters(q), newQuerySimilar(q),
+		newQuerySearch(q), newQueryStats(q), newQueryArrays(q))
 	return cmd
 }
 
-// An asker is what the query commands share.
+// An asker is what commands share that read the store.
 type asker struct {
 	*globals
 	name string // of the clustering
 }
 
-// open opens the store and its clustering, and says on standard error when the
-// clustering is not of the tracks now in the store.
-func (q *asker) open() (*store.DB, *store.Clustering, error) {
+// withStore runs fn with the store opened for reading.
+func (q *asker) withStore(fn func(db *store.DB) error) error {
 	db, err := store.Open(q.db)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	c, err := db.Clustering(q.name)
-	if errors.Is(err, store.ErrNotClustered) {
-		err = fmt.Errorf("%w in %q; run: tatum cluster", err, q.db)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	if err := q.warnIfChanged(db, c); err != nil {
-		return nil, nil, errors.Join(err, db.Close())
-	}
-	return db, c, nil
+	return errors.Join(fn(db), db.Close())
 }
 
-func (q *asker) warnIfChanged(db *store.DB, c *store.Clustering) error {
-	state, err := db.State()
-	if err == nil && state.Generation != c.Generation && !q.quiet {
-		fmt.Fprintf(os.Stderr, "tatum: clustering %q was fitted to %d tracks on %s; the store has changed since and has %d\n",
-			c.Name, c.Tracks, c.Fitted.Format("2006-01-02"), state.Tracks)
+// withClustering runs fn with the store and the clustering asked about, and
+// says on standard error when that is not of the tracks now in the store.
+func (q *asker) withClustering(fn func(db *store.DB, c *store.Clustering) error) error {
+	return q.withStore(func(db *store.DB) error {
+		c, err := q.clustering(db)
+		if err != nil {
+			return err
+		}
+		state, err := db.State()
+		if err != nil {
+			return err
+		}
+		if state.Generation != c.Generation && !q.quiet {
+			fmt.Fprintf(os.Stderr, "tatum: clustering %q was fitted to %d tracks on %s; the store has changed since and has %d\n",
+				c.Name, c.Tracks, c.Fitted.Format("2006-01-02"), state.Tracks)
+		}
+		return fn(db, c)
+	})
+}
+
+func (q *asker) clustering(db *store.DB) (*store.Clustering, error) {
+	c, err := db.Clustering(q.name)
+	if !errors.Is(err, store.ErrNotClustered) {
+		return c, err
 	}
-	return err
+	all, listErr := db.Clusterings()
+	if listErr != nil {
+		return nil, listErr
+	}
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.Name
+	}
+	if near := query.Nearest(q.name, names); len(near) > 0 {
+		return nil, fmt.Errorf("%w; did you mean %q?", err, near[0])
+	}
+	return nil, fmt.Errorf("%w in %q; run: tatum cluster", err, q.db)
 }
 
 // outputOptions returns how results are to be written to out.
@@ -83,89 +103,40 @@ func (g *globals) outputOptions(out io.Writer) (render.Options, error) {
 	return o, nil
 }
 
-func newQueryTrack(q *asker) *cobra.Command {
-	return &cobra.Command{
-		Use:   "track ID...",
-		Short: "A track's clusters, one row per feature",
-		Long: `track prints, for each feature, the cluster of a track, its label in the model of
-its fold, the distance to that centroid, and the runner-up: the cluster second
-nearest to it. Give - for IDs from standard input, one a line.`,
-		Example: `  tatum query track TRAAPOB12896A14E9C
-  tatum query track -o json TRAAPOB12896A14E9C TRADWUV128A434E935`,
-		Args: wantArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runQueryTrack(q, args, cmd.InOrStdin(), cmd.OutOrStdout())
-		},
-	}
-}
-
-func runQueryTrack(q *asker, args []string, stdin io.Reader, stdout io.Writer) error {
-	o, err := q.outputOptions(stdout)
-	if err != nil {
-		return err
-	}
-	db, c, err := q.open()
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	out := render.NewWriter(stdout, o, render.Placements, "")
-	err = eachTrack(db, args, stdin, func(t *store.Track) error {
-		rows, err := query.Track(db, c, t.ID)
-		if errors.Is(err, store.ErrNotAssigned) {
-			return fmt.Errorf("%w in clustering %q; run: tatum cluster assign", err, c.Name)
-		}
+// printTracks answers a question about each track that args name, as a table
+// under the song's name.
+func printTracks[T any](db *store.DB, ids iter.Seq2[string, error], out *render.Writer[T], answer func(id store.TrackID) ([]T, error)) error {
+	return errors.Join(eachTrack(db, ids, func(t *store.Track) error {
+		rows, err := answer(t.ID)
 		if err != nil {
 			return err
 		}
 		return errors.Join(out.Heading(render.Song(t)), out.WriteAll(rows))
-	})
-	return errors.Join(out.Close(), err)
+	}), out.Close())
 }
 
-// eachTrack calls fn with the tracks that args name; "-" stands for IDs from
-// stdin, one a line. IDs that are not in the store, or for which fn returns an
-// error of something not found, are reported on standard error; the others are
-// done all the same, and the error in the end is errNotFound.
-func eachTrack(db *store.DB, args []string, stdin io.Reader, fn func(t *store.Track) error) error {
+// eachTrack calls fn with the tracks of the IDs. Those that are not in the
+// store, or for which fn returns an error of something not found, are reported
+// on standard error; the others are done all the same, and the error in the end
+// is errNotFound.
+func eachTrack(db *store.DB, ids iter.Seq2[string, error], fn func(t *store.Track) error) error {
 	missing := false
-	one := func(arg string) error {
-		id, err := store.ParseTrackID(arg)
-		var t store.Track
-		if err == nil {
-			t, err = db.Track(id)
-		} else {
-			err = fmt.Errorf("%w: %w", store.ErrTrackNotFound, err)
+	for text, err := range ids {
+		if err != nil {
+			return err
 		}
+		t, err := findTrack(db, text)
 		if err == nil {
-			err = fn(&t)
+			err = fn(t)
 		}
 		if exitCode(err) == exitNotFound {
+			if !missing && errors.Is(err, store.ErrTrackNotFound) {
+				err = suggestTrack(db, text, err)
+			}
 			fmt.Fprintf(os.Stderr, "tatum: %v\n", err)
 			missing = true
-			return nil
-		}
-		return err
-	}
-	for _, arg := range args {
-		ids := slices.Values([]string{arg})
-		lines := bufio.NewScanner(stdin)
-		if arg == "-" {
-			ids = func(yield func(string) bool) {
-				for lines.Scan() {
-					if line := strings.TrimSpace(lines.Text()); line != "" && !yield(line) {
-						return
-					}
-				}
-			}
-		}
-		for id := range ids {
-			if err := one(id); err != nil {
-				return err
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return fmt.Errorf("read IDs: %w", err)
+		} else if err != nil {
+			return err
 		}
 	}
 	if missing {
@@ -174,79 +145,103 @@ func eachTrack(db *store.DB, args []string, stdin io.Reader, fn func(t *store.Tr
 	return nil
 }
 
-func newQueryMembers(q *asker) *cobra.Command {
-	var o query.MembersOptions
-	var fold, label int
-	cmd := &cobra.Command{
-		Use:   "members FEATURE CLUSTER",
-		Short: "A cluster's tracks, nearest first",
-		Long: `members prints the tracks of one cluster of a feature, the one nearest to the
-centroid first. Only as much of the cluster is read as is printed.`,
-		Example: `  tatum query members beats_start 7
-  tatum query members beats_start 7 --limit 5 -o json`,
-		Args: wantArgs(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := parseFeature(args[0])
-			if err != nil {
-				return err
-			}
-			cluster, err := strconv.ParseUint(args[1], 10, 16)
-			if err != nil {
-				return usageError{fmt.Errorf("cluster %q: want a number from 0", args[1])}
-			}
-			if o.Limit < 0 || o.Offset < 0 {
-				return usageError{errors.New("--limit and --offset must not be negative")}
-			}
-			if cmd.Flags().Changed("fold") {
-				o.Fold = new(store.Fold)
-				*o.Fold = store.Fold(fold)
-			}
-			if cmd.Flags().Changed("label") {
-				o.Label = new(store.Label)
-				*o.Label = store.Label(label)
-			}
-			return runQueryMembers(q, f, store.Cluster(cluster), o, cmd.OutOrStdout())
-		},
+func findTrack(db *store.DB, text string) (*store.Track, error) {
+	id, err := store.ParseTrackID(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrTrackNotFound, err)
 	}
-	flags := cmd.Flags()
-	flags.IntVar(&o.Limit, "limit", 0, "print at most this `many` tracks (default all)")
-	flags.IntVar(&o.Offset, "offset", 0, "pass over this `many` tracks first")
-	flags.IntVar(&fold, "fold", 0, "only tracks of this `fold`")
-	flags.IntVar(&label, "label", 0, "only tracks with this `label`")
-	return cmd
+	t, err := db.Track(id)
+	return &t, err
 }
 
-func runQueryMembers(q *asker, f store.Feature, cluster store.Cluster, mo query.MembersOptions, stdout io.Writer) error {
-	o, err := q.outputOptions(stdout)
-	if err != nil {
+// suggestTrack adds to an error the ID that a mistyped one may stand for. It
+// looks at all IDs, so it is for the first mistake only.
+func suggestTrack(db *store.DB, text string, err error) error {
+	ids, listErr := db.TrackIDs()
+	if listErr != nil {
 		return err
 	}
-	db, c, err := q.open()
-	if err != nil {
-		return err
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
 	}
-	defer db.Close()
-	members, err := query.Members(db, c, f, cluster, mo)
-	if err != nil {
-		return err
+	if near := query.Nearest(text, texts); len(near) > 0 {
+		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 	}
-	out := render.NewWriter(stdout, o, render.Members, fmt.Sprintf("No tracks in cluster %d of %v.", cluster, f))
-	return errors.Join(
-		out.Heading(fmt.Sprintf("Cluster %d of %v", cluster, f)),
-		out.WriteAll(members),
-		out.Close())
+	return err
+}
+
+// trackIDs returns the IDs that args name; "-" stands for those on stdin, one a
+// line.
+func trackIDs(args []string, stdin io.Reader) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, arg := range args {
+			if arg != "-" {
+				if !yield(arg, nil) {
+					return
+				}
+				continue
+			}
+			lines := bufio.NewScanner(stdin)
+			for lines.Scan() {
+				if line := strings.TrimSpace(lines.Text()); line != "" && !yield(line, nil) {
+					return
+				}
+			}
+			if err := lines.Err(); err != nil && !yield("", fmt.Errorf("read IDs: %w", err)) {
+				return
+			}
+		}
+	}
 }
 
 // parseFeature returns the feature of that name. For a mistyped one the error
-// lists the features.
+// names those that may be meant.
 func parseFeature(name string) (store.Feature, error) {
 	f, err := store.ParseFeature(name)
 	if err != nil {
-		names := make([]string, 0, store.NumFeatures)
-		for _, f := range store.Features {
-			names = append(names, f.String())
-		}
-		return 0, usageError{fmt.Errorf("%w: want one of %s", err, strings.Join(names, ", "))}
+		return 0, usageError{suggest(err, name, allFeatures())}
 	}
 	return f, nil
+}
+
+// suggest adds to an error the words that a mistyped one may stand for, or all
+// of them if it is like none.
+func suggest(err error, word string, words []string) error {
+	if near := query.Nearest(word, words); len(near) > 0 {
+		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("%w: want one of %s", err, strings.Join(words, ", "))
+}
+
+func allFeatures() []string { return arrayNames()[:store.NumFeatures] }
+
+func arrayNames() []string {
+	names := make([]string, store.NumArrays)
+	for a := range names {
+		names[a] = store.Array(a).String()
+	}
+	return names
+}
+
+// splitArgs divides arguments into track IDs, which begin with TR or are "-",
+// and names of something else.
+func splitArgs(args []string) (ids, names []string) {
+	for _, arg := range args {
+		if arg == "-" || strings.HasPrefix(arg, "TR") {
+			ids = append(ids, arg)
+		} else {
+			names = append(names, arg)
+		}
+	}
+	return ids, names
+}
+
+// parseArray returns the array of that name.
+func parseArray(name string) (store.Array, error) {
+	i := slices.Index(arrayNames(), name)
+	if i < 0 {
+		return 0, usageError{suggest(fmt.Errorf("no array %q", name), name, arrayNames())}
+	}
+	return store.Array(i), nil
 }

@@ -37,7 +37,8 @@ Exit codes:
 		Example: `  tatum demo songs
   tatum ingest songs
   tatum cluster
-  tatum query members beats_start 7`,
+  tatum query members beats_start 7
+  tatum export npy labels`,
 		Args:          noArgs,
 		RunE:          help,
 		SilenceErrors: true,
@@ -48,7 +49,7 @@ Exit codes:
 	flags.StringVar(&g.db, "db", defaultDB(), "the store's `file` (also TATUM_DB)")
 	flags.StringVarP(&g.format, "output", "o", "table", "`format` of results: table, json, jsonl, csv, tsv or markdown")
 	flags.BoolVar(&g.quiet, "quiet", false, "no progress on standard error")
-	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newDemo(g), newVersion())
+	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newDemo(g), newMan(), newVersion())
 	return root
 }
 

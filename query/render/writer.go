@@ -37,7 +37,7 @@ type Options struct {
 	Color  bool // whether tables may use colour
 }
 
-// A Writer writes rows of one table. Except in the table format, it holds no
+// A Writer writes rows of one table. In the formats for programs it holds no
 // more than one row in memory.
 type Writer[T any] struct {
 	columns []Column[T]

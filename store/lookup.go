@@ -3,28 +3,23 @@ package store
 import (
 	"bytes"
 	"fmt"
-	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 )
 
 // labelClusters has the cluster of each label of each fold of each feature of
-// one clustering.
+// one clustering. A DB keeps the one it used last: reading and checking the
+// models takes as long as looking up twenty tracks.
 type labelClusters struct {
-	db     *DB
 	c      *Clustering
 	models [NumFeatures][][]Cluster
 }
 
-// lastLabelClusters is the one used last: reading and checking the models
-// takes as long as looking up twenty tracks.
-var lastLabelClusters atomic.Pointer[labelClusters]
-
 func (db *DB) labelClusters(c *Clustering) (*labelClusters, error) {
-	if l := lastLabelClusters.Load(); l != nil && l.db == db && l.c == c {
+	if l := db.labels.Load(); l != nil && l.c == c {
 		return l, nil
 	}
-	l := &labelClusters{db: db, c: c}
+	l := &labelClusters{c: c}
 	for _, f := range c.Features {
 		models, err := db.Models(c, f)
 		if err != nil {
@@ -34,7 +29,7 @@ func (db *DB) labelClusters(c *Clustering) (*labelClusters, error) {
 			l.models[f] = append(l.models[f], m.Clusters)
 		}
 	}
-	lastLabelClusters.Store(l)
+	db.labels.Store(l)
 	return l, nil
 }
 
@@ -90,6 +85,20 @@ func (db *DB) Tracks(fn func(t *Track) error) error {
 			return fn(&t)
 		})
 	})
+}
+
+// TrackIDsWith returns the IDs that begin with prefix, in row order and at most
+// limit of them.
+func (db *DB) TrackIDsWith(prefix string, limit int) (ids []TrackID, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(tracksBucket).Cursor()
+		key, _ := c.Seek([]byte(prefix))
+		for ; bytes.HasPrefix(key, []byte(prefix)) && len(ids) < limit; key, _ = c.Next() {
+			ids = append(ids, TrackID(key))
+		}
+		return nil
+	})
+	return ids, err
 }
 
 // TrackIDsAt returns the IDs of the tracks in the given rows, which ascend from

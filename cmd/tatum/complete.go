@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tatum/store"
+)
+
+// maxCompletions is how many track IDs a shell is offered.
+const maxCompletions = 50
+
+type completion = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective)
+
+// completeFeatures offers the features.
+func completeFeatures(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return allFeatures(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTracks offers the IDs that begin as typed, with their song.
+func completeTracks(g *globals) completion {
+	return func(_ *cobra.Command, _ []string, typed string) (offers []string, _ cobra.ShellCompDirective) {
+		q := &asker{globals: g}
+		err := q.withStore(func(db *store.DB) error {
+			ids, err := db.TrackIDsWith(typed, maxCompletions)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				t, err := db.Track(id)
+				if err != nil {
+					return err
+				}
+				offers = append(offers, fmt.Sprintf("%s\t%s – %s", id, t.ArtistName, t.Title))
+			}
+			return nil
+		})
+		return offers, directive(err)
+	}
+}
+
+// completeCluster offers the features, then the numbers of the clusters.
+func completeCluster(q *asker) completion {
+	return func(cmd *cobra.Command, args []string, typed string) (offers []string, _ cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return completeFeatures(cmd, args, typed)
+		case 1:
+			err := q.withStore(func(db *store.DB) error {
+				c, err := q.clustering(db)
+				if err != nil {
+					return err
+				}
+				for i := range c.K {
+					if n := fmt.Sprint(i); strings.HasPrefix(n, typed) {
+						offers = append(offers, n)
+					}
+				}
+				return nil
+			})
+			return offers, directive(err)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeNames offers the names of the clusterings.
+func completeNames(g *globals) completion {
+	return func(*cobra.Command, []string, string) (offers []string, _ cobra.ShellCompDirective) {
+		q := &asker{globals: g}
+		err := q.withStore(func(db *store.DB) error {
+			all, err := db.Clusterings()
+			for _, c := range all {
+				offers = append(offers, c.Name)
+			}
+			return err
+		})
+		return offers, directive(err)
+	}
+}
+
+func directive(err error) cobra.ShellCompDirective {
+	if err != nil {
+		return cobra.ShellCompDirectiveError
+	}
+	return cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+func newMan() *cobra.Command {
+	return &cobra.Command{
+		Use:     "man DIR",
+		Short:   "Write manual pages",
+		Long:    "man writes a manual page for each command to DIR, to be shown by man(1).",
+		Example: "  tatum man man1",
+		Args:    wantArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runMan(cmd.Root(), args[0], cmd.OutOrStdout())
+		},
+	}
+}
+
+func runMan(root *cobra.Command, dir string, stdout io.Writer) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root.DisableAutoGenTag = true // no date: the same program gives the same pages
+	header := &doc.GenManHeader{Title: "TATUM", Section: "1", Source: "tatum " + version, Manual: "tatum"}
+	if err := doc.GenManTree(root, header, dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "manual pages written to %s\n", dir)
+	return nil
+}
