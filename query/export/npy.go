@@ -47,7 +47,6 @@ type NPYOptions struct {
 // notebook's files have a label in every row, so there is no way to write them.
 type UnlabelledError struct {
 	Clustering string
-	Feature    store.Feature
 	Tracks     uint64 // number of tracks without a label
 }
 
@@ -56,8 +55,8 @@ func (e *UnlabelledError) Error() string {
 	if e.Tracks == 1 {
 		verb = "track has"
 	}
-	return fmt.Sprintf("%d %s no %v label in clustering %q; run \"tatum cluster assign\" to label what was ingested since, or \"tatum cluster\" to fit anew",
-		e.Tracks, verb, e.Feature, e.Clustering)
+	return fmt.Sprintf("%d %s no label in clustering %q; run \"tatum cluster assign\" to label what was ingested since, or \"tatum cluster\" to fit anew",
+		e.Tracks, verb, e.Clustering)
 }
 
 // Unwrap makes errors.Is(err, store.ErrNotAssigned) hold.
@@ -159,7 +158,7 @@ func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store
 		return ctx.Err()
 	})
 	if err == nil && labelled < rows {
-		err = &UnlabelledError{c.Name, f, rows - labelled}
+		err = &UnlabelledError{c.Name, rows - labelled}
 	}
 	return err
 }
@@ -187,8 +186,7 @@ func (d *dirWriter) createArray(name, dtype string, rows uint64, columns int) (*
 
 // npyHeader returns what numpy.save writes before the numbers: magic, format
 // 1.0, length, a dict in Python's notation. NumPy leaves room for the first
-// dimension to grow to 21 digits and then fills up to a multiple of 64 bytes;
-// npyio does not leave the room.
+// dimension to grow to 21 digits and then fills up to a multiple of 64 bytes.
 func npyHeader(dtype string, rows uint64, columns int) string {
 	const begin, align, digits = 10, 64, 21
 	dict := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", dtype, rows, columns)
