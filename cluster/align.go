@@ -1,6 +1,9 @@
 package cluster
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Align matches each model's labels one to one to those of the first and
 // returns, for every model, the cluster number of each label; the first model
@@ -13,12 +16,13 @@ import "math"
 // column counts as it did in the fits, where in their own units the counts of
 // gaps would outweigh all else.
 //
-// Ties: labels and clusters count in the order of their numbers, but those that
-// no training row is nearest to after the others. Of two labels that could swap
-// their clusters without a larger sum, up to rounding, the one that counts first
-// has the cluster that counts first. So where the same row became several
-// centroids, as with many equal rows, the one in use is matched to the one in
-// use. Where a distance is NaN or infinite the two centroids count as far apart.
+// Ties: two labels swap their clusters where the sum, up to rounding, does not
+// grow, and those of them that some training row is nearest to come closer to
+// their clusters; or, if that stays the same too, where the label that counts
+// first gets the cluster that counts first. They count in the order of their
+// numbers, but those that no row is nearest to last. So where equal rows made
+// several centroids of one place, the one in use is matched to the one in use.
+// Where a distance is NaN or infinite the two centroids count as far apart.
 //
 // It takes 8·K² bytes and up to K³ steps for each model but the first.
 func Align(models []*Model) [][]int {
@@ -31,30 +35,33 @@ func Align(models []*Model) [][]int {
 	}
 	target := commonSpace(base, &base.Scaler)
 	rank := make([]int, k)
-	for i, c := range usedFirst(base.KMeans) {
+	order, _ := usedFirst(base.KMeans)
+	for i, c := range order {
 		rank[c] = i
 	}
 	for f, m := range models[1:] {
 		cost := costs(commonSpace(m, &base.Scaler), target, k)
 		columns := matching(cost)
-		inOrder(cost, columns, usedFirst(m.KMeans), rank)
+		order, used := usedFirst(m.KMeans)
+		ties := tieBreaker{cost: cost, columns: columns, order: order, used: used, rank: rank}
+		ties.settle()
 		clusters[f+1] = columns
 	}
 	return clusters
 }
 
 // usedFirst returns the labels of m in order, those that no training row is
-// nearest to after the others.
-func usedFirst(m *KMeans) []int {
-	var used, empty []int
+// nearest to after the others, and the number of the others.
+func usedFirst(m *KMeans) (order []int, used int) {
+	var empty []int
 	for l := range m.K {
 		if m.Sizes != nil && m.Sizes[l] == 0 {
 			empty = append(empty, l)
 		} else {
-			used = append(used, l)
+			order = append(order, l)
 		}
 	}
-	return append(used, empty...)
+	return append(order, empty...), len(order)
 }
 
 // costs returns the squared distances of k centroids to k others. In place of
@@ -121,27 +128,61 @@ func matching(cost [][]float64) []int {
 	return columns
 }
 
-// inOrder swaps the columns of two rows for as long as the one that stands
-// earlier in rows has the column of higher rank, and the sum does not grow by
-// more than rounding. Every swap makes the ranks smaller in lexical order, so
-// there is an end.
-func inOrder(cost [][]float64, columns, rows, rank []int) {
-	const rounding = 1e-12
-	for swapped := true; swapped; {
-		swapped = false
-		for x, i := range rows {
-			for _, later := range rows[x+1:] {
-				a, b := columns[i], columns[later]
-				if rank[b] > rank[a] {
-					continue
-				}
-				if cost[i][b]+cost[later][a] <= (cost[i][a]+cost[later][b])*(1+rounding) {
-					columns[i], columns[later] = b, a
+// A tieBreaker swaps the columns of rows as [Align] says of ties.
+type tieBreaker struct {
+	cost    [][]float64
+	columns []int // by row
+	order   []int // rows, in the order they count
+	used    int   // how many of order are in use
+	rank    []int // by column, its place in the order they count
+	slack   float64
+}
+
+// rounding is up to which share of them sums count as equal.
+const rounding = 1e-12
+
+// settle swaps until nothing is left to swap; two passes are nearly always
+// enough. The bound is there lest rounding goes round in circles.
+func (b *tieBreaker) settle() {
+	for _, row := range b.cost {
+		// Nearly equal centroids are 1e-29 apart, and their distances to a third
+		// differ in the last bits.
+		b.slack = max(b.slack, 1e-15*slices.Max(row))
+	}
+	for range b.order {
+		swapped := false
+		for x := range b.order {
+			for y := x + 1; y < len(b.order); y++ {
+				if b.better(x, y) {
+					i, j := b.order[x], b.order[y]
+					b.columns[i], b.columns[j] = b.columns[j], b.columns[i]
 					swapped = true
 				}
 			}
 		}
+		if !swapped {
+			return
+		}
 	}
+}
+
+// better says whether the rows at places x < y of the order should swap.
+func (b *tieBreaker) better(x, y int) bool {
+	i, j := b.order[x], b.order[y]
+	p, q := b.columns[i], b.columns[j]
+	before := b.cost[i][p] + b.cost[j][q]
+	slack := b.slack + rounding*before
+	if b.cost[i][q]+b.cost[j][p] > before+slack {
+		return false
+	}
+	var closer float64 // by which rows in use come closer
+	if x < b.used {
+		closer += b.cost[i][p] - b.cost[i][q]
+	}
+	if y < b.used {
+		closer += b.cost[j][q] - b.cost[j][p]
+	}
+	return closer > slack || closer >= -slack && b.rank[q] < b.rank[p]
 }
 
 // A path leads from column n to a column without a row: previous holds for

@@ -117,9 +117,9 @@ func restoredModel(m *store.Model) (*Model, []int) {
 	return NewModel(Scaler{Mean: m.Mean, Scale: m.Scale}, centroids), clusters
 }
 
-// maxAssigned is how many distances a batch has, unless one track has more: 32
+// maxAssigned is how many distances a batch has, unless one track has more: 8
 // MB, which one transaction writes.
-const maxAssigned = 4 << 20
+const maxAssigned = 1 << 20
 
 // read makes the next batch of the tracks without label behind those of the
 // last one.

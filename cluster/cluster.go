@@ -173,6 +173,9 @@ func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
 }
 
 func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureReport, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	matrix, err := r.read(f)
 	if err != nil {
 		return nil, err

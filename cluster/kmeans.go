@@ -1,6 +1,9 @@
 // Package cluster groups rows of statistics out of fold: shuffled folds,
 // scaling, mini-batch k-means and the labels of held-out rows, equal to the bit
-// to scikit-learn's KFold, StandardScaler and MiniBatchKMeans.
+// to scikit-learn's KFold, StandardScaler and MiniBatchKMeans. It matches the
+// labels of different folds with each other ([Align]) and tells how far the
+// folds agree. [Run] does all that to the tracks of a store, and [Assign] labels
+// tracks that came later.
 package cluster
 
 import (

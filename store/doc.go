@@ -17,7 +17,7 @@
 //	arrays    ID[18] group uint8                      arrays of group 0 (the eight features) or 1 (the other seven)
 //	vectors   feature uint8, ID[18]                   30 × float64
 //	files     path                                    File: size, mtime, status, tracks, step, reason, time
-//	names     clustering name                         Clustering: fit uint32, parameters, fingerprint
+//	names     clustering name                         Clustering: fit uint32, parameters, fingerprint, Summary of each feature
 //	fits      fit uint32                              bucket, one per fit, with the buckets below
 //
 //	fits/N/models       feature uint8, fold uint16    Model: scaler, centroids, label to cluster
@@ -51,6 +51,8 @@
 //     every transaction that changes what a clustering would be fitted on.
 //   - Each assignment has one member entry, and each member entry its
 //     assignment.
+//   - In a named fit a track has an assignment in each of its features, or in
+//     none: none if it came after the fit and was not assigned since.
 //   - A name points to a complete fit. A fit without a name is what a killed
 //     process left; the next writer removes it.
 //

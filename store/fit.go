@@ -12,10 +12,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// fitBytes is about how much of a fit is collected before one transaction
-// writes it: enough that waiting for the disk does not count, and little enough
-// to hold in memory and to keep readers waiting for less than a second.
-const fitBytes = 8 << 20
+// The bytes of a fit that one transaction writes: few at first, for memory costs
+// time; then more, since every transaction opens the file anew. A reader waits
+// for one for less than a second.
+const (
+	firstFitBytes = 8 << 20
+	maxFitBytes   = 32 << 20
+)
 
 // A Fit is a clustering being written. Readers meet the one that it replaces
 // until Commit, and then the new one. Its methods must not be called at once
@@ -27,6 +30,7 @@ type Fit struct {
 	pending []entry // not written yet
 	data    []byte  // their keys and values
 	limit   int     // length at which data is written
+	written int     // bytes written so far
 	value   encoder // scratch
 }
 
@@ -68,7 +72,7 @@ func (w *Writer) NewFit(c Clustering) (*Fit, error) {
 		}
 		return nil
 	})
-	return &Fit{w: w, c: c, limit: fitBytes}, err
+	return &Fit{w: w, c: c, limit: firstFitBytes, data: make([]byte, 0, firstFitBytes*9/8)}, err
 }
 
 // PutModels saves models.
@@ -133,7 +137,10 @@ func (f *Fit) put(bucket uint8, feature Feature, key, value []byte) error {
 	if len(f.data) < f.limit {
 		return nil
 	}
-	return f.write()
+	f.written += len(f.data)
+	err := f.write()
+	f.limit = max(f.limit, min(f.written/4, maxFitBytes))
+	return err
 }
 
 // write writes the entries collected in a transaction.

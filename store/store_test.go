@@ -311,6 +311,108 @@ func TestFit(t *testing.T) {
 	})
 }
 
+func TestCheckName(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"default": true, "märz 2": true, strings.Repeat("a", 255): true,
+		"": false, "a\nb": false, "\x1b[31m": false, "\x7f": false, "\xff": false, strings.Repeat("a", 256): false,
+	} {
+		if err := CheckName(name); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	w, _ := testWriter(t)
+	if _, err := w.NewFit(Clustering{Name: "a\tb"}); err == nil {
+		t.Error("a fit with a tab in its name was begun")
+	}
+}
+
+func TestAssign(t *testing.T) {
+	w, path := testWriter(t)
+	ids := []TrackID{testID(1), testID(3), testID(5), testID(7), testID(9)}
+	for i, id := range ids {
+		putTestSong(t, w, id, fmt.Sprint("/", i), i)
+	}
+	testFit(t, w, "default", ids[1], ids[3])
+	unassigned := func(after TrackID, limit int) (got []TrackID) {
+		view(t, path, func(db *DB) {
+			c, err := db.Clustering("default")
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = db.Unassigned(c, after, func(id TrackID) bool {
+				got = append(got, id)
+				return len(got) < limit
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		return got
+	}
+	for _, c := range []struct {
+		after TrackID
+		limit int
+		want  []TrackID
+	}{
+		{"", 9, []TrackID{ids[0], ids[2], ids[4]}},
+		{"", 2, []TrackID{ids[0], ids[2]}},
+		{ids[0], 9, []TrackID{ids[2], ids[4]}},
+		{ids[1], 9, []TrackID{ids[2], ids[4]}},
+		{testID(6), 9, []TrackID{ids[4]}},
+		{ids[4], 9, nil},
+	} {
+		if got := unassigned(c.after, c.limit); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("behind %q, %d: got %v, want %v", c.after, c.limit, got, c.want)
+		}
+	}
+	var c *Clustering
+	view(t, path, func(db *DB) { c, _ = db.Clustering("default") })
+	late := Assignment{Fold: 1, Label: 1, Cluster: 1, Assigned: true, Distances: []float64{7, 3}}
+	if err := w.Assign(c, []TrackID{ids[0], ids[4]}, func(Feature, int) *Assignment { return &late }); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := unassigned("", 9), []TrackID{ids[2]}; !reflect.DeepEqual(got, want) {
+		t.Errorf("after Assign: got %v, want %v", got, want)
+	}
+	view(t, path, func(db *DB) {
+		if a, err := db.Assignment(c, testFeature, ids[4]); err != nil || !reflect.DeepEqual(a, late) {
+			t.Errorf("got %+v, %v, want %+v", a, err, late)
+		}
+	})
+}
+
+func TestDeleteClustering(t *testing.T) {
+	w, path := testWriter(t)
+	putTestSong(t, w, testID(1), "/a", 1)
+	testFit(t, w, "one", testID(1))
+	testFit(t, w, "two", testID(1))
+	before, _ := os.ReadFile(path)
+	if err := w.DeleteClustering("three"); !errors.Is(err, ErrNotClustered) {
+		t.Errorf("unknown clustering: %v", err)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("deleting what is not there changed the file")
+	}
+	if err := w.DeleteClustering("one"); err != nil {
+		t.Fatal(err)
+	}
+	view(t, path, func(db *DB) {
+		all, err := db.Clusterings()
+		if err != nil || len(all) != 1 || all[0].Name != "two" {
+			t.Errorf("left are %v, %v", all, err)
+		}
+		err = db.view(func(tx *bbolt.Tx) error {
+			if n := tx.Bucket(fitsBucket).Stats().BucketN; n != 1+4 {
+				t.Errorf("%d buckets of fits, want one fit with three", n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestUnfinishedFitIsRemoved(t *testing.T) {
 	w, path := testWriter(t)
 	putTestSong(t, w, testID(1), "/a", 1)

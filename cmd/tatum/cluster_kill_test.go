@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"tatum/store"
+)
+
+// kills is how often the tests below kill a process; TATUM_KILLS raises it.
+func kills(t *testing.T) int {
+	if n, err := strconv.Atoi(os.Getenv("TATUM_KILLS")); err == nil {
+		return n
+	}
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	return 3
+}
+
+// putSongs stores made-up songs, those from first to before end.
+func putSongs(t *testing.T, path string, first, end int) {
+	t.Helper()
+	w, err := store.CreateWriter(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var batch store.Batch
+	for i := first; i < end; i++ {
+		batch.Songs = append(batch.Songs, *scaleSong(i))
+	}
+	if _, err := w.Put(batch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// labelsIn returns a hash of what the default clustering says of each track,
+// and fails unless every place has its entry among the cluster's members.
+func labelsIn(t *testing.T, path string) map[store.TrackID]uint64 {
+	t.Helper()
+	db, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c, err := db.Clustering(store.DefaultClustering)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := make(map[store.TrackID]uint64)
+	for _, f := range c.Features {
+		members := make(map[store.TrackID]float64)
+		for k := range c.K {
+			err := db.Members(c, f, store.Cluster(k), func(id store.TrackID, d float64) bool {
+				members[id] = d
+				return true
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := db.Assignments(c, f, func(id store.TrackID, a *store.Assignment) error {
+			h := fnv.New64a()
+			fmt.Fprint(h, labels[id], *a)
+			labels[id] = h.Sum64()
+			if d, ok := members[id]; !ok || d != a.Distance() {
+				t.Errorf("%v: %s is not among its cluster's members", f, id)
+			}
+			delete(members, id)
+			return nil
+		})
+		if err != nil || len(members) > 0 {
+			t.Fatalf("%v: %d members without a place, %v", f, len(members), err)
+		}
+	}
+	return labels
+}
+
+// runTatum runs a command to its end and returns how long it took.
+func runTatum(t *testing.T, args ...string) time.Duration {
+	t.Helper()
+	start := time.Now()
+	if out, err := exec.Command("tatum", args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", args, err, out)
+	}
+	return time.Since(start)
+}
+
+// killTatum runs a command and kills it after a random part of the time it
+// takes, and tells whether it had ended before.
+func killTatum(t *testing.T, rng *rand.Rand, takes time.Duration, args ...string) (ended bool) {
+	t.Helper()
+	cmd := exec.Command("tatum", args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Duration(rng.Float64() * float64(takes)))
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	return cmd.Wait() == nil
+}
+
+func copyFile(t *testing.T, dst, src string) {
+	t.Helper()
+	in, err := os.Open(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKilledClusterLeavesOldOne kills `tatum cluster` at random moments: the
+// clustering in the store is the old one or, if it was done, the new one.
+func TestKilledClusterLeavesOldOne(t *testing.T) {
+	dir, n := t.TempDir(), kills(t)
+	path := filepath.Join(dir, "tatum.db")
+	putSongs(t, path, 0, 1500)
+	args := func(seed int) []string {
+		return []string{"cluster", "--quiet", "--db", path, "--seed", fmt.Sprint(seed)}
+	}
+	var want [2]map[store.TrackID]uint64
+	var takes time.Duration
+	for _, seed := range []int{1, 0} { // the first run has nothing to replace
+		takes = runTatum(t, args(seed)...)
+		want[seed] = labelsIn(t, path)
+	}
+	rng := rand.New(rand.NewPCG(7, 8))
+	old, replaced := 0, 0
+	for run := range n {
+		ended := killTatum(t, rng, takes, args(1-old)...)
+		got := labelsIn(t, path)
+		switch {
+		case maps.Equal(got, want[1-old]):
+			old = 1 - old
+			replaced++
+		case !maps.Equal(got, want[old]):
+			t.Fatalf("run %d: the clustering is neither the old nor the new one", run)
+		case ended:
+			t.Fatalf("run %d: ended, but left the old clustering", run)
+		}
+	}
+	t.Logf("%d runs killed, %d of them after the clustering was in place", n, replaced)
+	runTatum(t, args(1-old)...)
+	if !maps.Equal(labelsIn(t, path), want[1-old]) {
+		t.Error("the next run left another clustering")
+	}
+}
+
+// TestKilledAssignGoesOn kills `tatum cluster assign` at random moments: tracks
+// have the labels they get in the end, or none yet.
+func TestKilledAssignGoesOn(t *testing.T) {
+	dir, n := t.TempDir(), kills(t)
+	base, path := filepath.Join(dir, "base.db"), filepath.Join(dir, "tatum.db")
+	putSongs(t, base, 0, 600)
+	runTatum(t, "cluster", "--quiet", "--db", base, "-k", "128") // so that a batch is small
+	fitted := labelsIn(t, base)
+	putSongs(t, base, 600, 5000)
+	assign := []string{"cluster", "assign", "--quiet", "--db", path}
+	copyFile(t, path, base)
+	takes := runTatum(t, assign...)
+	want := labelsIn(t, path)
+	if len(want) != 5000 {
+		t.Fatalf("%d tracks have labels, want 5000", len(want))
+	}
+	rng := rand.New(rand.NewPCG(9, 10))
+	partly := 0
+	copyFile(t, path, base)
+	for run := range n {
+		killTatum(t, rng, takes, assign...)
+		got := labelsIn(t, path)
+		for id, h := range got {
+			if h != want[id] {
+				t.Fatalf("run %d: %s has another label", run, id)
+			}
+		}
+		if len(got) < len(fitted) {
+			t.Fatalf("run %d: %d tracks have labels, fewer than were fitted", run, len(got))
+		}
+		if len(got) > len(fitted) && len(got) < len(want) {
+			partly++
+		}
+		if len(got) == len(want) {
+			copyFile(t, path, base)
+		}
+	}
+	t.Logf("%d runs killed, %d left some tracks labelled and some not", n, partly)
+	runTatum(t, assign...)
+	if !maps.Equal(labelsIn(t, path), want) {
+		t.Error("the next run left other labels")
+	}
+}
+
+// TestInterruptedAssignGoesOn ends `tatum cluster assign` with SIGINT half way.
+func TestInterruptedAssignGoesOn(t *testing.T) {
+	kills(t)
+	path := filepath.Join(t.TempDir(), "tatum.db")
+	putSongs(t, path, 0, 600)
+	runTatum(t, "cluster", "--quiet", "--db", path, "-k", "128")
+	putSongs(t, path, 600, 6000)
+	cmd := exec.Command("tatum", "cluster", "assign", "--quiet", "--db", path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(labelsIn(t, path)) == 600 { // not before its first batch
+		time.Sleep(time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
+		t.Fatalf("ended with %v, want exit code %d", err, exitInterrupted)
+	}
+	if n := len(labelsIn(t, path)); n == 6000 {
+		t.Error("all tracks have labels, so nothing was interrupted")
+	}
+	runTatum(t, "cluster", "assign", "--quiet", "--db", path)
+	if n := len(labelsIn(t, path)); n != 6000 {
+		t.Errorf("%d tracks have labels in the end, want 6000", n)
+	}
+}
