@@ -3,6 +3,8 @@
 # make parity compares every number with scikit-learn's, in virtual environments
 # make lint   go vet, gofmt, golangci-lint
 # make bench  speed of reading, statistics, clustering, store
+#
+# and, for hours of patience: golden, fuzz-parity, kill, scale
 
 GO     ?= go
 PYTHON ?= python3
@@ -14,7 +16,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden lint bench clean
+.PHONY: build deps demo test race parity golden fuzz-parity kill scale lint bench clean
 
 build: deps
 	$(GO) build -o $(TATUM) ./cmd/tatum
@@ -49,6 +51,23 @@ golden: parity
 	.venv-sklearn-1.3/bin/python cmd/tatum/testdata/parity/reference.py fit .golden/songs .golden/reference
 	.venv-sklearn-1.3/bin/python cmd/tatum/testdata/parity/reference.py golden .golden/reference cmd/tatum/testdata/parity/golden.json
 	rm -rf .golden
+
+# 300 random clusterings against the reference. Its BLAS is held to one thread
+# and one kernel, since its last bits depend on both.
+FUZZ_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OPENBLAS_CORETYPE=SkylakeX PYTHONDONTWRITEBYTECODE=1
+fuzz-parity: parity
+	mkdir -p .golden/fuzz
+	$(FUZZ_ENV) .venv-sklearn-1.3/bin/python cluster/testdata/fuzz.py make sklearn-1.3 300 1 > .golden/fuzz/1.json
+	TATUM_FUZZ_DIR=$(CURDIR)/.golden/fuzz $(GO) test -count=1 -run FuzzAgainst -v ./cluster
+	rm -rf .golden
+
+# Processes killed at random moments, many times over.
+kill: deps
+	TATUM_KILLS=100 $(GO) test -count=1 -run Kill -v -timeout 60m ./cmd/tatum
+
+# A million stat vectors: time per track and memory. Needs 10 GB in TMPDIR.
+scale: deps
+	TATUM_SCALE=1000000 $(GO) test -count=1 -run TestScale -v -timeout 2h ./cmd/tatum
 
 lint: deps
 	$(GO) vet ./...
