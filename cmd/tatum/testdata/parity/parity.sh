@@ -31,9 +31,18 @@ check() {
 	echo "== $1, $3"
 	"$2" "$here/reference.py" fit "$3" "$dir/reference" &&
 		"$tatum" ingest --quiet --db "$dir/tatum.db" "$3" &&
-		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" &&
+		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" >"$dir/report" &&
 		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
-		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum"
+		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
+		{ [ "$1" != sklearn-1.3 ] || tables "$dir" "$2"; }
+}
+
+# tables DIR PYTHON: the tables that tatum exports, read by others
+tables() {
+	mkdir "$1/tables" &&
+		"$tatum" export parquet --db "$1/tatum.db" "$1/tables/parquet" &&
+		"$tatum" export csv --db "$1/tatum.db" "$1/tables/csv" &&
+		"$2" "$here/reference.py" tables "$1/tatum" "$1/tables"
 }
 
 "$tatum" demo --quiet "$work/demo"

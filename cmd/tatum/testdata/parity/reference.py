@@ -3,6 +3,8 @@
 usage: reference.py fit SONGS_DIR OUT_DIR         write stats_*, cluster_label_*, cluster_distance_*.npy; print seconds
        reference.py compare OUT_DIR EXPORT_DIR    compare them with the files of `tatum export npy`
        reference.py golden OUT_DIR FILE           write them in short, for the tests that have no Python
+       reference.py tables EXPORT_DIR TABLES_DIR  read TABLES_DIR/{parquet,csv} back with pandas and DuckDB, and compare
+                                                  them with the files of `tatum export npy`
 
 Rows are in the order of track IDs. The exit code of compare is 1 if anything differs that PARITY allows no
 difference in: 28 of the 30 statistics to the bit, skew and kurtosis by the library's pow (a few units in the last
@@ -182,9 +184,31 @@ def golden(out_dir, path):
         f.write("\n")
 
 
+def tables(exported, directory):
+    import duckdb
+    import pandas
+
+    differ = 0
+    for format, read in (("parquet", pandas.read_parquet), ("csv", pandas.read_csv)):
+        path = f"{directory}/{format}"
+        tracks, stats = read(f"{path}/tracks.{format}"), read(f"{path}/stats.{format}")
+        count, first = duckdb.sql(f"select count(*), min(track_id) from '{path}/tracks.{format}'").fetchall()[0]
+        differ += count != len(tracks) or first != tracks["track_id"].min()
+        differ += list(tracks["track_id"]) != content(f"{exported}/track_ids.txt").decode().split()
+        for feature, name in FEATURES.items():
+            labels, folds = load(exported, "cluster_label", name).ravel(), load(exported, "fold", name).ravel()
+            distances = load(exported, "cluster_distance", name)[range(len(labels)), labels]
+            rows = stats[stats["feature"] == feature].drop(columns=["track_id", "feature"])
+            for column, want in (("label", labels), ("fold", folds), ("distance", distances)):
+                differ += not np.array_equal(tracks[f"{feature}_{column}"].to_numpy(), want)
+            differ += not np.array_equal(rows.to_numpy(dtype=float), load(exported, "stats", name))
+    print(f"tables read by pandas {pandas.__version__}, DuckDB {duckdb.__version__}:", "all equal" if not differ else f"{differ} DIFFERENCES")
+    sys.exit(1 if differ else 0)
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    commands = {"fit": fit, "compare": compare, "golden": golden}
+    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables}
     if len(sys.argv) != 4 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2], sys.argv[3])
