@@ -260,7 +260,10 @@ func (db *DB) Clustering(name string) (c *Clustering, err error) {
 }
 
 func getClustering(tx *bbolt.Tx, name string) (*Clustering, error) {
-	sealed := tx.Bucket(namesBucket).Get([]byte(name))
+	sealed, err := get(tx.Bucket(namesBucket), []byte(name))
+	if err != nil {
+		return nil, err
+	}
 	if sealed == nil {
 		return nil, fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
 	}
@@ -270,7 +273,7 @@ func getClustering(tx *bbolt.Tx, name string) (*Clustering, error) {
 // Clusterings returns all clusterings in the order of their names.
 func (db *DB) Clusterings() (all []*Clustering, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(namesBucket).ForEach(func(key, sealed []byte) error {
+		return each(tx.Bucket(namesBucket), func(key, sealed []byte) error {
 			c, err := unsealClustering(key, sealed)
 			all = append(all, c)
 			return err
@@ -328,7 +331,10 @@ func (db *DB) Models(c *Clustering, f Feature) (models []*Model, err error) {
 func (db *DB) Assignment(c *Clustering, f Feature, id TrackID) (a Assignment, err error) {
 	err = db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
 		key := featureKey(f, id)
-		sealed := b.Get(key)
+		sealed, err := get(b, key)
+		if err != nil {
+			return err
+		}
 		if sealed == nil {
 			return fmt.Errorf("%w: %q", ErrNotAssigned, id)
 		}
@@ -386,6 +392,9 @@ func (db *DB) Unassigned(c *Clustering, after TrackID, fn func(id TrackID) bool)
 	return db.view(func(tx *bbolt.Tx) error {
 		b, err := fitBucket(tx, c, assignmentsBucket)
 		if err != nil {
+			return err
+		}
+		if err := errors.Join(verify(b, nil, nil, false), verify(tx.Bucket(tracksBucket), nil, nil, false)); err != nil {
 			return err
 		}
 		// A track has a place in all features or in none.

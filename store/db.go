@@ -68,6 +68,11 @@ func openBolt(path string, opts *bbolt.Options) (*bbolt.DB, error) {
 		return nil, err
 	}
 	var b *bbolt.DB
+	var file *os.File
+	opts.OpenFile = func(name string, flag int, mode fs.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag&^os.O_CREATE, mode) // it may have been renamed meanwhile
+		return file, err
+	}
 	err := guard(func() (err error) {
 		b, err = bbolt.Open(path, 0o644, opts)
 		return err
@@ -77,35 +82,69 @@ func openBolt(path string, opts *bbolt.Options) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("open store %q: %w", path, ErrLocked)
 	case errors.Is(err, bolterrors.ErrInvalid):
 		return nil, fmt.Errorf("open store %q: %w: not a bbolt file", path, ErrNoStore)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open store %q: %w", path, ErrNoStore)
+	case err != nil && isCutShort(path):
+		return nil, fmt.Errorf("open store %q: %w: the file is cut short", path, ErrCorrupt)
 	case errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
 		return nil, fmt.Errorf("open store %q: %w: %w", path, ErrCorrupt, err)
 	case err != nil:
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	if err := guard(func() error { return b.View(checkFormat) }); err != nil {
+	if err := guard(func() error { return checkOpened(b, file) }); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("open store %q: %w", path, err)
 	}
 	return b, nil
 }
 
-// checkFormat returns an error unless the file is a store of this format.
-func checkFormat(tx *bbolt.Tx) error {
-	meta := tx.Bucket(metaBucket)
-	if meta == nil {
-		return fmt.Errorf("%w: a bbolt file of another program", ErrNoStore)
+// isCutShort reports whether a file is shorter than any of bbolt's: it begins
+// with four pages, which are of 4,096 bytes at least.
+func isCutShort(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() < 4*4096
+}
+
+// checkOpened returns an error unless the file is a store of this format, and
+// what every question relies on is whole.
+func checkOpened(b *bbolt.DB, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
 	}
-	v := meta.Get(formatKey)
-	if len(v) != 4 {
+	if err := checkHeaders(b, info.Size()); err != nil {
+		return err
+	}
+	return b.View(func(tx *bbolt.Tx) error {
+		ps, err := pagesOf(tx)
+		if err != nil {
+			return err
+		}
+		if err := checkFormat(ps); err != nil {
+			return err
+		}
+		if err := checkBuckets(ps); err != nil {
+			return err
+		}
+		for _, name := range topBuckets {
+			if tx.Bucket(name) == nil {
+				return fmt.Errorf("%w: bucket %q is missing", ErrCorrupt, name)
+			}
+		}
+		return nil
+	})
+}
+
+func checkFormat(ps *pages) error {
+	v, err := ps.format()
+	switch {
+	case err != nil:
+		return err
+	case len(v) != 4:
 		return fmt.Errorf("%w: a bbolt file of another program", ErrNoStore)
 	}
 	if n := binary.LittleEndian.Uint32(v); n != FormatVersion {
 		return fmt.Errorf("%w %d; this tatum reads format %d", ErrFormatVersion, n, FormatVersion)
-	}
-	for _, name := range [][]byte{tracksBucket, arraysBucket, vectorsBucket, filesBucket, namesBucket, fitsBucket} {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: bucket %q is missing", ErrCorrupt, name)
-		}
 	}
 	return nil
 }

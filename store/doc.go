@@ -12,21 +12,39 @@
 //
 //	bucket    key                                     value
 //	meta      "format"                                uint32 version (no checksum)
-//	meta      "state"                                 State: tracks, generation, next fit, each uint64
-//	tracks    ID[18]                                  Track: 6 strings, 6 × int32, 3 × float64; Source: path, row uint32
+//	meta      "state"                                 State: tracks, generation uint64, next fit uint32
+//	meta      "created", "ingested", "written"        uint64: when the store was made, songs or files were
+//	                                                  last written, anything was; nanoseconds since 1970
+//	tracks    ID[18]                                  Track
 //	arrays    ID[18] group uint8                      arrays of group 0 (the eight features) or 1 (the other seven)
 //	vectors   feature uint8, ID[18]                   30 × float64
-//	files     path                                    File: size, mtime, status, tracks, step, reason, time
-//	names     clustering name                         Clustering: fit uint32, parameters, fingerprint, Summary of each feature
+//	files     path                                    File
+//	names     clustering name                         Clustering
 //	fits      fit uint32                              bucket, one per fit, with the buckets below
 //
-//	fits/N/models       feature uint8, fold uint16    Model: scaler, centroids, label to cluster
-//	fits/N/assignments  feature uint8, ID[18]         fold, label, cluster uint16, flags uint8, k × float64 distances
+//	fits/N/models       feature uint8, fold uint16    Model
+//	fits/N/assignments  feature uint8, ID[18]         Assignment
 //	fits/N/members      feature uint8, cluster        empty; derived from assignments
 //	                    uint16, distance float64, ID[18]
 //
 // Distances are never negative, so their IEEE bits as a big-endian integer
 // sort as the numbers do.
+//
+// # Values
+//
+//	Track       strings artist, title, release, song ID, artist ID, MusicBrainz ID; int32 three 7digital
+//	            IDs (artist, release, track), year, key, mode; float64 duration, tempo, loudness; string
+//	            path, uint32 row
+//	File        uint8 flags (1: all fifteen arrays, 2: bad), uint64 size, int64 mtime in nanoseconds,
+//	            uint32 n, n × ID[18]; if bad, strings step and reason, int64 time in nanoseconds
+//	Clustering  uint32 fit, uint8 n, n × uint8 feature, uint64 k, folds and batch size, uint32 seed, string
+//	            random stream, uint32 algorithm, int64 time of the fit in nanoseconds, uint64 tracks,
+//	            uint64 generation, string of the fingerprint's 32 bytes, uint8 n, n × Summary
+//	Summary     float64 inertia, uint64 distinct rows, float64 mean and least agreement, uint16 n,
+//	            n × uint64 size
+//	Model       uint16 k, 30 × float64 mean, 30 × float64 scale, k times (30 × float64 centroid, uint16
+//	            cluster), float64 inertia, uint32 steps
+//	Assignment  uint16 fold, label and cluster, uint8 flags (1: labelled after the fit), k × float64 distance
 //
 // # Arrays
 //
@@ -55,6 +73,15 @@
 //     none: none if it came after the fit and was not assigned since.
 //   - A name points to a complete fit. A fit without a name is what a killed
 //     process left; the next writer removes it.
+//   - The tracks that a file lists are in the store, be they its own or those
+//     of the file that was kept instead.
+//
+// [Check] looks at all of them, and at the pages.
+//
+// # Pages
+//
+// bbolt keeps no checksums of its pages. Readers check the structure of those
+// they visit, so that a damaged one is an error and never hides what is there.
 //
 // # Versions
 //

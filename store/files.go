@@ -22,7 +22,7 @@ type File struct {
 
 // A Failure says why a file could not be read.
 type Failure struct {
-	Step   string // what was being done, such as "open" or "dataset /analysis/bars_start"
+	Step   string // what was being done, such as "open" or "read"
 	Reason string
 	Time   time.Time
 }
@@ -90,9 +90,9 @@ func (db *DB) File(path string) (f *File, err error) {
 }
 
 func getFile(tx *bbolt.Tx, path string) (*File, error) {
-	sealed := tx.Bucket(filesBucket).Get([]byte(path))
-	if sealed == nil {
-		return nil, nil
+	sealed, err := get(tx.Bucket(filesBucket), []byte(path))
+	if sealed == nil || err != nil {
+		return nil, err
 	}
 	return unsealFile([]byte(path), sealed)
 }
@@ -100,7 +100,7 @@ func getFile(tx *bbolt.Tx, path string) (*File, error) {
 // Files calls fn with every file the store remembers, in the order of paths.
 func (db *DB) Files(fn func(f *File) error) error {
 	return db.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(filesBucket).ForEach(func(key, sealed []byte) error {
+		return each(tx.Bucket(filesBucket), func(key, sealed []byte) error {
 			f, err := unsealFile(key, sealed)
 			if err != nil {
 				return err
@@ -122,17 +122,20 @@ func putFile(tx *bbolt.Tx, f *File, state *State) error {
 	}
 	if old != nil {
 		gone := slices.DeleteFunc(slices.Clone(old.Tracks), func(id TrackID) bool { return slices.Contains(f.Tracks, id) })
-		if _, err := release(tx, f.Path, gone, state); err != nil {
+		released, err := release(tx, f.Path, gone, state)
+		if err != nil {
+			return err
+		}
+		if err := forgetDuplicates(tx, released); err != nil {
 			return err
 		}
 	}
 	return put(tx, filesBucket, []byte(f.Path), sealFile(f))
 }
 
-// release removes those of the tracks that were read from path and returns
-// their number. Another file that has one of them, a duplicate until now, is
-// forgotten, so that the next ingest reads it.
-func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (int, error) {
+// release removes those of the tracks that were read from path, and returns
+// them.
+func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (map[TrackID]bool, error) {
 	released := make(map[TrackID]bool)
 	for _, id := range ids {
 		t, err := getTrack(tx, id)
@@ -140,27 +143,29 @@ func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (int, error
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := deleteTrack(tx, id, state); err != nil {
-			return 0, err
+			return nil, err
 		}
 		released[id] = true
 	}
-	if len(released) == 0 {
-		return 0, nil
-	}
-	return len(released), forgetDuplicates(tx, path, released)
+	return released, nil
 }
 
-func forgetDuplicates(tx *bbolt.Tx, path string, released map[TrackID]bool) error {
+// forgetDuplicates forgets the files that have one of the tracks, a duplicate
+// until now, so that the next ingest reads them.
+func forgetDuplicates(tx *bbolt.Tx, released map[TrackID]bool) error {
+	if len(released) == 0 {
+		return nil
+	}
 	var forget [][]byte
 	err := tx.Bucket(filesBucket).ForEach(func(key, sealed []byte) error {
 		f, err := unsealFile(key, sealed)
 		if err != nil {
 			return err
 		}
-		if f.Path != path && slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return released[id] }) {
+		if slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return released[id] }) {
 			forget = append(forget, key)
 		}
 		return nil
@@ -168,17 +173,46 @@ func forgetDuplicates(tx *bbolt.Tx, path string, released map[TrackID]bool) erro
 	if err != nil {
 		return err
 	}
-	for _, key := range forget {
-		if err := tx.Bucket(filesBucket).Delete(key); err != nil {
-			return err
+	return deleteFiles(tx, forget)
+}
+
+func deleteFiles(tx *bbolt.Tx, paths [][]byte) error {
+	for _, path := range paths {
+		if err := tx.Bucket(filesBucket).Delete(path); err != nil {
+			return fmt.Errorf("forget %q: %w", path, err)
 		}
 	}
 	return nil
 }
 
+// forgetBatch is how many files one transaction forgets.
+const forgetBatch = 1024
+
 // Forget removes files from the store with the tracks read from them, and
-// returns the number of tracks removed.
+// returns the number of tracks removed. Other files that have one of the tracks
+// are forgotten first, so that the next ingest reads them, even if this process
+// is killed.
 func (w *Writer) Forget(paths []string) (tracks int, err error) {
+	duplicates, err := w.duplicatesOf(paths)
+	if err != nil {
+		return 0, err
+	}
+	for batch := range slices.Chunk(duplicates, forgetBatch) {
+		if err := w.update(func(tx *bbolt.Tx) error { return deleteFiles(tx, batch) }); err != nil {
+			return 0, err
+		}
+	}
+	for batch := range slices.Chunk(paths, forgetBatch) {
+		n, err := w.forget(batch)
+		if err != nil {
+			return tracks, err
+		}
+		tracks += n
+	}
+	return tracks, nil
+}
+
+func (w *Writer) forget(paths []string) (tracks int, err error) {
 	err = w.updateState(func(tx *bbolt.Tx, state *State) error {
 		tracks = 0
 		for _, path := range paths {
@@ -189,16 +223,41 @@ func (w *Writer) Forget(paths []string) (tracks int, err error) {
 			if f == nil {
 				continue
 			}
-			n, err := release(tx, path, f.Tracks, state)
+			released, err := release(tx, path, f.Tracks, state)
 			if err != nil {
 				return err
 			}
-			tracks += n
-			if err := tx.Bucket(filesBucket).Delete([]byte(path)); err != nil {
-				return fmt.Errorf("forget %q: %w", path, err)
+			tracks += len(released)
+			if err := deleteFiles(tx, [][]byte{[]byte(path)}); err != nil {
+				return err
 			}
 		}
-		return nil
+		return putTime(tx, ingestedKey)
 	})
 	return tracks, err
+}
+
+// duplicatesOf returns the files, other than those at paths, that have a track
+// which was read from one of them.
+func (w *Writer) duplicatesOf(paths []string) (duplicates [][]byte, err error) {
+	leaving := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		leaving[path] = true
+	}
+	err = w.View(func(db *DB) error {
+		return db.Files(func(f *File) error {
+			for _, id := range f.Tracks {
+				t, err := db.Track(id)
+				if err != nil && !errors.Is(err, ErrTrackNotFound) {
+					return err
+				}
+				if err == nil && leaving[t.Source.Path] && !leaving[f.Path] {
+					duplicates = append(duplicates, []byte(f.Path))
+					break
+				}
+			}
+			return nil
+		})
+	})
+	return duplicates, err
 }

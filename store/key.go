@@ -21,9 +21,16 @@ var (
 	membersBucket     = []byte("members")
 )
 
+// topBuckets are the buckets that every store has.
+var topBuckets = [][]byte{metaBucket, tracksBucket, arraysBucket, vectorsBucket, filesBucket, namesBucket, fitsBucket}
+
+// The keys of the meta bucket. The last three are times.
 var (
-	formatKey = []byte("format")
-	stateKey  = []byte("state")
+	formatKey   = []byte("format")
+	stateKey    = []byte("state")
+	createdKey  = []byte("created")
+	ingestedKey = []byte("ingested")
+	writtenKey  = []byte("written")
 )
 
 func arraysKey(id TrackID, g group) []byte {

@@ -52,6 +52,9 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *
 		var a Assignment
 		for _, f := range c.Features {
 			key := featureKey(f, id)
+			if err := verify(b, key, nil, true); err != nil {
+				return err
+			}
 			found, sealed := cursor.Seek(key)
 			if !bytes.Equal(found, key) {
 				if _, err := getTrack(b.Tx(), id); err != nil {
@@ -77,13 +80,19 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *
 // returns.
 func (db *DB) Tracks(fn func(t *Track) error) error {
 	return db.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(tracksBucket).ForEach(func(key, sealed []byte) error {
+		n := 0
+		err := each(tx.Bucket(tracksBucket), func(key, sealed []byte) error {
+			n++
 			t, err := unsealTrack(key, sealed)
 			if err != nil {
 				return err
 			}
 			return fn(&t)
 		})
+		if err != nil {
+			return err
+		}
+		return countTracks(tx, n)
 	})
 }
 
@@ -91,6 +100,9 @@ func (db *DB) Tracks(fn func(t *Track) error) error {
 // limit of them.
 func (db *DB) TrackIDsWith(prefix string, limit int) (ids []TrackID, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
+		if err := verify(tx.Bucket(tracksBucket), []byte(prefix), afterPrefix([]byte(prefix)), false); err != nil {
+			return err
+		}
 		c := tx.Bucket(tracksBucket).Cursor()
 		key, _ := c.Seek([]byte(prefix))
 		for ; bytes.HasPrefix(key, []byte(prefix)) && len(ids) < limit; key, _ = c.Next() {
@@ -106,6 +118,9 @@ func (db *DB) TrackIDsWith(prefix string, limit int) (ids []TrackID, err error) 
 // are not read, so it takes a fifth of the time of TrackIDs.
 func (db *DB) TrackIDsAt(rows ...int) (ids []TrackID, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
+		if err := verify(tx.Bucket(tracksBucket), nil, nil, false); err != nil {
+			return err
+		}
 		c := tx.Bucket(tracksBucket).Cursor()
 		key, _ := c.First()
 		at := 0
@@ -131,6 +146,9 @@ func (db *DB) TrackIDsAt(rows ...int) (ids []TrackID, err error) {
 // no more than a step.
 func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bool, fn func(i int, id []byte, v *Vector)) error {
 	return db.view(func(tx *bbolt.Tx) error {
+		if err := verify(tx.Bucket(vectorsBucket), featureKey(f, first), []byte{byte(f) + 1}, false); err != nil {
+			return err
+		}
 		c := tx.Bucket(vectorsBucket).Cursor()
 		key, sealed := c.Seek(featureKey(f, first))
 		if !bytes.Equal(key, featureKey(f, first)) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -132,24 +133,48 @@ func (db *DB) Track(id TrackID) (t Track, err error) {
 }
 
 func getTrack(tx *bbolt.Tx, id TrackID) (Track, error) {
-	sealed := tx.Bucket(tracksBucket).Get([]byte(id))
+	sealed, err := get(tx.Bucket(tracksBucket), []byte(id))
+	if err != nil {
+		return Track{}, err
+	}
 	if sealed == nil {
-		return Track{}, fmt.Errorf("%w: %q", ErrTrackNotFound, id)
+		return Track{}, trackNotFound(tx, id)
 	}
 	return unsealTrack([]byte(id), sealed)
+}
+
+// trackNotFound returns ErrTrackNotFound, or ErrCorrupt when a track or a vector
+// of that ID is in the store: each has the other.
+func trackNotFound(tx *bbolt.Tx, id TrackID) error {
+	if !tx.Writable() {
+		track, err1 := get(tx.Bucket(tracksBucket), []byte(id))
+		vector, err2 := get(tx.Bucket(vectorsBucket), featureKey(0, id))
+		switch err := errors.Join(err1, err2); {
+		case err != nil:
+			return err
+		case track != nil || vector != nil:
+			return corrupt([]byte(id), "track without its vectors, or vectors without their track")
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrTrackNotFound, id)
 }
 
 // TrackIDs returns the IDs of all tracks in row order.
 func (db *DB) TrackIDs() ([]TrackID, error) {
 	var all []byte
 	err := db.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(tracksBucket).ForEach(func(key, _ []byte) error {
+		err := each(tx.Bucket(tracksBucket), func(key, sealed []byte) error {
 			if len(key) != TrackIDLen {
 				return corrupt(key, "track ID has the wrong length")
 			}
 			all = append(all, key...)
-			return nil
+			_, err := unseal(key, sealed)
+			return err
 		})
+		if err != nil {
+			return err
+		}
+		return countTracks(tx, len(all)/TrackIDLen)
 	})
 	// One string for all: a million small ones would cost the collector more
 	// than the IDs take.
@@ -161,6 +186,15 @@ func (db *DB) TrackIDs() ([]TrackID, error) {
 	return ids, err
 }
 
+// countTracks returns ErrCorrupt unless the store has n tracks.
+func countTracks(tx *bbolt.Tx, n int) error {
+	state, err := readState(tx)
+	if err == nil && state.Tracks != uint64(n) {
+		err = fmt.Errorf("%w: found %d tracks of %d", ErrCorrupt, n, state.Tracks)
+	}
+	return err
+}
+
 // Arrays returns a track's raw arrays, nil for those that were not read, or
 // ErrTrackNotFound. See [Song] for their shape.
 func (db *DB) Arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
@@ -170,7 +204,13 @@ func (db *DB) Arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
 		}
 		for g := featureArrays; g <= extraArrays; g++ {
 			key := arraysKey(id, g)
-			sealed := tx.Bucket(arraysBucket).Get(key)
+			sealed, err := get(tx.Bucket(arraysBucket), key)
+			if err != nil {
+				return err
+			}
+			if sealed == nil && g == featureArrays {
+				return corrupt(key, "track has no arrays")
+			}
 			if sealed == nil {
 				continue
 			}
@@ -191,9 +231,12 @@ func (db *DB) Arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
 func (db *DB) Vector(f Feature, id TrackID) (v Vector, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		key := featureKey(f, id)
-		sealed := tx.Bucket(vectorsBucket).Get(key)
+		sealed, err := get(tx.Bucket(vectorsBucket), key)
+		if err != nil {
+			return err
+		}
 		if sealed == nil {
-			return fmt.Errorf("%w: %q", ErrTrackNotFound, id)
+			return trackNotFound(tx, id)
 		}
 		return unsealVector(key, sealed, &v)
 	})
@@ -205,30 +248,48 @@ func (db *DB) Vector(f Feature, id TrackID) (v Vector, err error) {
 func (db *DB) Vectors(f Feature, fn func(id TrackID, v *Vector) error) error {
 	return db.view(func(tx *bbolt.Tx) error {
 		var v Vector
-		return scan(tx.Bucket(vectorsBucket), []byte{byte(f)}, func(key, sealed []byte) error {
+		n := 0
+		err := scan(tx.Bucket(vectorsBucket), []byte{byte(f)}, func(key, sealed []byte) error {
+			n++
 			if err := unsealVector(key, sealed, &v); err != nil {
 				return err
 			}
 			return fn(TrackID(key[1:]), &v)
 		})
-	})
-}
-
-// scan calls fn with the bucket's entries whose keys begin with prefix.
-func scan(b *bbolt.Bucket, prefix []byte, fn func(key, value []byte) error) error {
-	c := b.Cursor()
-	for key, value := c.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = c.Next() {
-		if err := fn(key, value); err != nil {
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		return countTracks(tx, n)
+	})
 }
 
 // A Batch is what one transaction of an ingest saves.
 type Batch struct {
 	Songs []EncodedSong
 	Files []File // files whose last song is in this batch or an earlier one
+
+	// Gone, if set, reports whether the file at a path is there no more; then
+	// another file may take over its tracks.
+	Gone func(path string) bool
+}
+
+// isRun reports whether the batch's songs are a run of their own: fewer tracks
+// than they are stand between the first and the last of them.
+func (b *Batch) isRun(tx *bbolt.Tx) bool {
+	if len(b.Songs) == 0 {
+		return true
+	}
+	byID := func(s, t EncodedSong) int { return cmp.Compare(s.ID, t.ID) }
+	first, last := slices.MinFunc(b.Songs, byID).ID, slices.MaxFunc(b.Songs, byID).ID
+	c := tx.Bucket(tracksBucket).Cursor()
+	key, _ := c.Seek([]byte(first))
+	for range b.Songs {
+		if key == nil || TrackID(key) > last {
+			return true
+		}
+		key, _ = c.Next()
+	}
+	return false
 }
 
 // An Outcome counts what a batch did.
@@ -254,8 +315,13 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 	var out Outcome
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
 		out = Outcome{}
+		if batch.isRun(tx) {
+			for _, name := range [][]byte{tracksBucket, arraysBucket, vectorsBucket, filesBucket} {
+				tx.Bucket(name).FillPercent = fillPercent
+			}
+		}
 		for i := range batch.Songs {
-			if err := putSong(tx, &batch.Songs[i], state, &out); err != nil {
+			if err := putSong(tx, &batch.Songs[i], batch.Gone, state, &out); err != nil {
 				return err
 			}
 		}
@@ -264,12 +330,12 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 				return err
 			}
 		}
-		return nil
+		return putTime(tx, ingestedKey)
 	})
 	return out, err
 }
 
-func putSong(tx *bbolt.Tx, s *EncodedSong, state *State, out *Outcome) error {
+func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *State, out *Outcome) error {
 	t, err := unsealTrack([]byte(s.ID), s.track)
 	if err != nil {
 		return err
@@ -281,14 +347,14 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, state *State, out *Outcome) error {
 		state.Tracks++
 	case err != nil:
 		return err
+	case old.Source.Path == t.Source.Path, gone != nil && gone(old.Source.Path):
+		out.Replaced++
 	case old.Source.Path < t.Source.Path:
 		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, t.Source.Path, old.Source.Path})
 		return nil
 	default:
 		out.Replaced++
-		if old.Source.Path != t.Source.Path {
-			out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old.Source.Path, t.Source.Path})
-		}
+		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old.Source.Path, t.Source.Path})
 	}
 	if err := putVectors(tx, s, state); err != nil {
 		return err

@@ -19,8 +19,10 @@ import (
 // millions of tracks take minutes.
 const writeTimeout = 10 * time.Minute
 
-// fillPercent is how full bbolt leaves a page that it splits. Keys come mostly
-// in ascending order, where bbolt's own half would leave half the file empty.
+// fillPercent is how full bbolt leaves a page that it splits where keys come in
+// ascending order: its own half would leave half the file empty. Where they come
+// in between others, a full page would be split by the next one, and half is
+// best.
 const fillPercent = 0.95
 
 // A Writer is the one process that may write to a store. It holds a lock file
@@ -46,11 +48,17 @@ func OpenWriter(path string) (*Writer, error) {
 
 // CreateWriter is OpenWriter, but makes a new store when nothing is at path.
 func CreateWriter(path string) (*Writer, error) {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return OpenWriter(path)
+	}
 	lock, err := lockWriter(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("create store %q: no such directory", path)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) { // and no one else was faster
 		if err := create(path); err != nil {
 			lock.Close()
 			return nil, fmt.Errorf("create store %q: %w", path, err)
@@ -99,11 +107,9 @@ func lockWriter(path string) (*os.File, error) {
 }
 
 func writeHolder(f *os.File) error {
-	args := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
-	if len(args) > 2 {
-		args = args[:2]
-	}
-	_, err := fmt.Fprintf(f, "%q (process %d)", strings.Join(args, " "), os.Getpid())
+	const enough = 80 // bytes of the command line
+	command := strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
+	_, err := fmt.Fprintf(f, "%q (process %d)", command[:min(enough, len(command))], os.Getpid())
 	return err
 }
 
@@ -127,7 +133,7 @@ func create(path string) error {
 		return err
 	}
 	err = b.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{metaBucket, tracksBucket, arraysBucket, vectorsBucket, filesBucket, namesBucket, fitsBucket} {
+		for _, name := range topBuckets {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -135,7 +141,7 @@ func create(path string) error {
 		if err := tx.Bucket(metaBucket).Put(formatKey, binary.LittleEndian.AppendUint32(nil, FormatVersion)); err != nil {
 			return err
 		}
-		return putState(tx, State{})
+		return errors.Join(putState(tx, State{}), putTime(tx, createdKey), putTime(tx, writtenKey))
 	})
 	if err := errors.Join(err, b.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
@@ -160,7 +166,21 @@ func syncDir(dir string) error {
 // For the same reason the freelist is kept in the file (NoFreelistSync is off),
 // else every opening would have to visit every page.
 func (w *Writer) update(fn func(tx *bbolt.Tx) error) error {
-	return w.open(func(b *bbolt.DB) error { return b.Update(fn) })
+	return w.open(func(b *bbolt.DB) error {
+		return b.Update(func(tx *bbolt.Tx) error {
+			if err := fn(tx); err != nil {
+				return err
+			}
+			return putTime(tx, writtenKey)
+		})
+	})
+}
+
+// putTime records under one of the meta bucket's keys that now is when.
+func putTime(tx *bbolt.Tx, key []byte) error {
+	var e encoder
+	e.uint64(uint64(time.Now().UnixNano()))
+	return tx.Bucket(metaBucket).Put(key, seal(key, e.buf))
 }
 
 // updateState is update with the state, which is saved as fn leaves it.
@@ -203,7 +223,5 @@ func (w *Writer) View(fn func(db *DB) error) error {
 }
 
 func put(tx *bbolt.Tx, bucket, key, sealed []byte) error {
-	b := tx.Bucket(bucket)
-	b.FillPercent = fillPercent
-	return b.Put(key, sealed)
+	return tx.Bucket(bucket).Put(key, sealed)
 }

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"go.etcd.io/bbolt"
+)
+
+// usedStore makes a store with free room in it.
+func usedStore(t *testing.T) (*Writer, string) {
+	t.Helper()
+	w, path := testWriter(t)
+	var ids []TrackID
+	for i := range 60 {
+		putTestSong(t, w, testID(i), fmt.Sprintf("/%03d", i), i)
+		ids = append(ids, testID(i))
+	}
+	for range 3 {
+		madeFit(t, w, "c", ids)
+	}
+	if _, err := w.Forget([]string{"/001", "/002", "/003"}); err != nil {
+		t.Fatal(err)
+	}
+	return w, path
+}
+
+// entries returns everything in a store, as lines.
+func entries(t *testing.T, path string) []string {
+	t.Helper()
+	var lines []string
+	var walk func(path string, b *bbolt.Bucket) error
+	walk = func(path string, b *bbolt.Bucket) error {
+		return b.ForEach(func(k, v []byte) error {
+			if v == nil {
+				return walk(fmt.Sprintf("%s/%x", path, k), b.Bucket(k))
+			}
+			lines = append(lines, fmt.Sprintf("%s/%x = %x", path, k, v))
+			return nil
+		})
+	}
+	view(t, path, func(db *DB) {
+		err := db.view(func(tx *bbolt.Tx) error {
+			return tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return walk(string(name), b) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return lines
+}
+
+func TestCompact(t *testing.T) {
+	w, path := usedStore(t)
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	want := entries(t, path)
+	reader, err := Open(path) // one that began before
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	before, after, err := w.Compact()
+	info, serr := os.Stat(path)
+	if err != nil || serr != nil || after >= before || info.Size() != after || info.Mode().Perm() != 0o640 {
+		t.Fatalf("Compact = %d, %d, %v; file %v, %v", before, after, err, info, serr)
+	}
+	if ids, err := reader.TrackIDs(); err != nil || len(ids) != 57 {
+		t.Errorf("reader of the old file: %d tracks, %v", len(ids), err)
+	}
+	if got := entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
+	}
+	if found := problemsOf(t, path); len(found) > 0 {
+		t.Error(found)
+	}
+	again, same, err := w.Compact()
+	if err != nil || again != after || same != after {
+		t.Errorf("second Compact = %d, %d, %v, want it left at %d", again, same, err, after)
+	}
+	if left, err := filepath.Glob(path + "*"); err != nil || !slices.Equal(left, []string{path, lockPath(path)}) {
+		t.Errorf("files %q, %v", left, err)
+	}
+	putTestSong(t, w, testID(99), "/x", 99) // it can be written to
+}
+
+func TestCompactFollowsLink(t *testing.T) {
+	w, path := usedStore(t)
+	w.Close()
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenWriter(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if before, after, err := w.Compact(); err != nil || after >= before {
+		t.Fatalf("Compact = %d, %d, %v", before, after, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("link became %v, %v", info, err)
+	}
+}
+
+func TestCompactAndBackupRefuseDamage(t *testing.T) {
+	w, path := usedStore(t)
+	err := w.update(func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(featureKey(2, testID(7))) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.Compact(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Compact: %v, want ErrCorrupt", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, old) {
+		t.Errorf("Compact changed the store, %v", err)
+	}
+	dst := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := Backup(path, dst); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Backup: %v, want ErrCorrupt", err)
+	}
+	if left, _ := filepath.Glob(dst + "*"); len(left) > 0 {
+		t.Errorf("Backup left %q", left)
+	}
+	// Make it whole again for the check that ends the test.
+	song, vectors := testSong(testID(7), "/007", 7)
+	if _, err := w.Put(Batch{Songs: []EncodedSong{*EncodeSong(song, vectors)}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBackup(t *testing.T) {
+	_, path := usedStore(t)
+	dst := filepath.Join(t.TempDir(), "backup.db")
+	reader, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	size, err := Backup(path, dst)
+	info, serr := os.Stat(dst)
+	if err != nil || serr != nil || info.Size() != size {
+		t.Fatalf("Backup = %d, %v; file %v, %v", size, err, info, serr)
+	}
+	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
+	}
+	if _, err := Backup(path, dst); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("second Backup: %v, want it refused", err)
+	}
+	if _, err := Backup(path, filepath.Join(dst, "none")); err == nil {
+		t.Error("Backup into a file as directory has no error")
+	}
+	if left, _ := filepath.Glob(dst + "*"); !slices.Equal(left, []string{dst}) {
+		t.Errorf("files %q", left)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	w, path := usedStore(t)
+	bad := File{Path: "/bad", Bad: &Failure{Step: "open", Reason: "why"}}
+	if _, err := w.Put(Batch{Files: []File{bad}}); err != nil {
+		t.Fatal(err)
+	}
+	view(t, path, func(db *DB) {
+		info, err := db.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Tracks != 57 || info.Files != 58 || info.BadFiles != 1 || len(info.Clusterings) != 1 || info.FormatVersion != FormatVersion {
+			t.Errorf("Info = %+v", info)
+		}
+		if info.Created.IsZero() || info.Ingested.Before(info.Created) || info.Written.Before(info.Ingested) {
+			t.Errorf("created %v, ingested %v, written %v", info.Created, info.Ingested, info.Written)
+		}
+		b := info.Bytes
+		if sum := b.Tracks + b.Arrays + b.Vectors + b.Files + b.Clusterings + b.Free + b.Other; sum != b.Total {
+			t.Errorf("parts add up to %d: %+v", sum, b)
+		}
+		if b.Other <= 0 || b.Other > 20*int64(os.Getpagesize()) || b.Free <= 0 || b.Vectors < 57*NumFeatures*240 {
+			t.Errorf("bytes %+v", b)
+		}
+	})
+}

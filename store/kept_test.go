@@ -1,0 +1,83 @@
+package store
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+var writeKept = flag.Bool("write-kept", false, "write the kept store of the present format anew; only before that format is released")
+
+const keptSongs = 3
+
+// TestKeptFormats opens a store that each format version once wrote. A released
+// version's file is never written again.
+func TestKeptFormats(t *testing.T) {
+	if *writeKept {
+		keepStore(t, fmt.Sprintf("testdata/format%d.store", FormatVersion))
+	}
+	files, err := filepath.Glob("testdata/format*.store")
+	if err != nil || len(files) != FormatVersion {
+		t.Fatalf("%d kept stores of %d formats, %v", len(files), FormatVersion, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { checkKept(t, file) })
+	}
+}
+
+func keepStore(t *testing.T, dst string) {
+	t.Helper()
+	w, path := testWriter(t)
+	var ids []TrackID
+	for i := range keptSongs {
+		putTestSong(t, w, testID(i), fmt.Sprint("/songs/", i), i)
+		ids = append(ids, testID(i))
+	}
+	madeFit(t, w, "default", ids)
+	if _, _, err := w.Compact(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dst, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkKept(t *testing.T, path string) {
+	if found := problemsOf(t, path); len(found) > 0 {
+		t.Fatal(found)
+	}
+	view(t, path, func(db *DB) {
+		c, err := db.Clustering("default")
+		if err != nil || c.K != 3 || c.Folds != 2 || c.Tracks != keptSongs || !reflect.DeepEqual(c.Features, []Feature{0, 5}) {
+			t.Fatalf("Clustering = %+v, %v", c, err)
+		}
+		for i := range keptSongs {
+			id := testID(i)
+			song, vectors := testSong(id, fmt.Sprint("/songs/", i), i)
+			if track, err := db.Track(id); err != nil || track != song.Track {
+				t.Errorf("Track = %+v, %v, want %+v", track, err, song.Track)
+			}
+			if arrays, err := db.Arrays(id); err != nil || !reflect.DeepEqual(arrays, song.Arrays) {
+				t.Errorf("Arrays = %v, %v, want %v", arrays, err, song.Arrays)
+			}
+			for _, f := range Features {
+				if v, err := db.Vector(f, id); err != nil || v != vectors[f] {
+					t.Errorf("Vector(%v) = %v, %v, want %v", f, v, err, vectors[f])
+				}
+			}
+			if a, err := db.Assignment(c, 5, id); err != nil || !reflect.DeepEqual(&a, madePlace(id)) {
+				t.Errorf("Assignment = %+v, %v, want %+v", a, err, madePlace(id))
+			}
+			if f, err := db.File(fmt.Sprint("/songs/", i)); err != nil || f == nil || f.Size != int64(i) {
+				t.Errorf("File = %+v, %v", f, err)
+			}
+		}
+	})
+}
