@@ -5,6 +5,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ const (
 	DefaultTimeout = time.Minute
 
 	// maxQueued is how many files may be read ahead of the one being saved.
-	maxQueued = 1024
+	maxQueued = 512
 
 	// A batch is saved when it has this many songs or bytes, or when its first
 	// song has waited this long.
@@ -66,6 +67,10 @@ type Summary struct {
 	Bad        []Failure // files and directories that could not be read, by path
 }
 
+func (s *Summary) sort() {
+	slices.SortStableFunc(s.Bad, func(a, b Failure) int { return cmp.Compare(a.Path, b.Path) })
+}
+
 // A Failure says why a file or directory could not be read.
 type Failure struct {
 	Path   string
@@ -84,14 +89,19 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	}
 	files, failures := find(o.Paths)
 	in.sum.Bad = failures
+	defer in.sum.sort()
 	if o.DryRun {
 		return &in.sum, in.dryRun(ctx, db, files)
+	}
+	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files) == 0 {
+		return &in.sum, nil // no store for nothing
 	}
 	w, err := store.CreateWriter(db)
 	if err != nil {
 		return nil, err
 	}
 	in.w = w
+	in.batch.Gone = isGone
 	return &in.sum, errors.Join(in.write(ctx, files), w.Close())
 }
 
@@ -115,8 +125,15 @@ func (in *ingester) dryRun(ctx context.Context, path string, files []found) erro
 	if err != nil {
 		return err
 	}
-	pending, err := in.pending(db, files)
-	if err := errors.Join(err, db.Close()); err != nil {
+	if in.o.Prune {
+		gone, pruneErr := goneFiles(db)
+		for _, f := range gone {
+			in.sum.Pruned += len(f.Tracks)
+		}
+		err = pruneErr
+	}
+	pending, pendingErr := in.pending(db, files)
+	if err := errors.Join(err, pendingErr, db.Close()); err != nil {
 		return err
 	}
 	return in.read(ctx, pending)
@@ -141,26 +158,35 @@ func (in *ingester) write(ctx context.Context, files []found) error {
 
 // prune forgets the files that are gone.
 func (in *ingester) prune() error {
-	var gone []string
+	var paths []string
 	err := in.w.View(func(db *store.DB) error {
-		return db.Files(func(f *store.File) error {
-			if _, err := os.Stat(f.Path); errors.Is(err, fs.ErrNotExist) {
-				gone = append(gone, f.Path)
-			}
-			return nil
-		})
+		gone, err := goneFiles(db)
+		for _, f := range gone {
+			paths = append(paths, f.Path)
+		}
+		return err
 	})
-	if err != nil {
+	if err != nil || len(paths) == 0 {
 		return err
 	}
-	for paths := range slices.Chunk(gone, batchSongs) {
-		n, err := in.w.Forget(paths)
-		if err != nil {
-			return err
+	in.sum.Pruned, err = in.w.Forget(paths)
+	return err
+}
+
+// goneFiles returns the files that the store remembers and that are gone.
+func goneFiles(db *store.DB) (gone []*store.File, err error) {
+	err = db.Files(func(f *store.File) error {
+		if isGone(f.Path) {
+			gone = append(gone, f)
 		}
-		in.sum.Pruned += n
-	}
-	return nil
+		return nil
+	})
+	return gone, err
+}
+
+func isGone(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // pending returns the files that have to be read.
@@ -198,7 +224,7 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 		defer close(queue)
 		defer close(work)
 		for _, f := range files {
-			j := &job{file: f, extras: in.o.Extras, out: make(chan result, 8)}
+			j := &job{file: f, extras: in.o.Extras, out: make(chan result, 2)}
 			select {
 			case work <- j:
 				queue <- j
@@ -209,7 +235,10 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 		return nil
 	})
 	g.Go(func() error { return in.takeAll(queue, len(files)) })
-	return errors.Join(g.Wait(), ctx.Err())
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // takeAll takes in jobs until there are no more.
@@ -305,7 +334,7 @@ func (in *ingester) save() error {
 		in.sum.Replaced += out.Replaced
 		in.sum.Duplicates = append(in.sum.Duplicates, out.Duplicates...)
 	}
-	in.batch = store.Batch{}
+	in.batch = store.Batch{Gone: in.batch.Gone}
 	in.batchSize = 0
 	return nil
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -32,16 +33,21 @@ type result struct {
 
 // A process is a running worker.
 type process struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout io.ReadCloser
-	stderr *head
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	stdout  *bufio.Reader
+	stderr  *head
+	timeout time.Duration // how long it may be silent
 }
+
+// startTimeout is how long a worker may take to answer for the first time; a
+// variable for tests.
+var startTimeout = DefaultTimeout
 
 // startProcess starts a worker and waits until it answers, so that a program
 // that cannot run is not blamed on the files it was to read.
-func startProcess(argv []string) (*process, error) {
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), stderr: new(head)}
+func startProcess(argv []string, timeout time.Duration) (*process, error) {
+	p := &process{cmd: exec.Command(argv[0], argv[1:]...), stderr: new(head), timeout: startTimeout}
 	// No file may name a filter library to load, nor does reading need a lock
 	// on it. A second processor, idle as it is, keeps Go from taking the first
 	// away at each call into C; songs are short-lived and small, so that the
@@ -54,24 +60,40 @@ func startProcess(argv []string) (*process, error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
 		return nil, err
 	}
+	p.stdout = bufio.NewReaderSize(stdout, pipeBuffer)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	if m, err := readMessage(p.stdout); err != nil || m.kind != done {
-		return nil, fmt.Errorf("start worker: %s", p.kill())
+	reason := p.watch(func(*time.Timer) error {
+		m, err := readMessage(p.stdout)
+		if err == nil && m.kind != done {
+			err = errUnknownMessage
+		}
+		return err
+	})
+	if reason != "" {
+		return nil, fmt.Errorf("start worker: %s", reason)
 	}
+	p.timeout = timeout
 	return p, nil
 }
 
-// kill ends the process, if it has not ended, and returns how it ended.
-func (p *process) kill() string {
-	p.cmd.Process.Kill() // an error says that it is dead already
+// kill ends the process, if it has not ended by itself.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // an error says that it has
+}
+
+// end waits for the process to end, which has closed its output, and returns
+// how it ended.
+func (p *process) end() string {
 	p.stdin.Close()
-	err := p.cmd.Wait()
-	how := fmt.Sprint(err)
+	timer := time.AfterFunc(p.timeout, p.kill)
+	defer timer.Stop()
+	how := fmt.Sprint(p.cmd.Wait())
 	if line := p.stderr.firstLine(); line != "" {
 		how += ": " + line
 	}
@@ -92,13 +114,13 @@ func runWorker(argv []string, timeout time.Duration, jobs <-chan *job) error {
 	for j := range jobs {
 		if p == nil {
 			var err error
-			if p, err = startProcess(argv); err != nil {
+			if p, err = startProcess(argv, timeout); err != nil {
 				j.abandoned = true
 				close(j.out)
 				return err
 			}
 		}
-		if reason := p.do(j, timeout); reason != "" {
+		if reason := p.do(j); reason != "" {
 			j.out <- result{bad: &Failure{Path: j.file.path, Step: "worker", Reason: reason}}
 			p = nil
 		}
@@ -112,26 +134,39 @@ func runWorker(argv []string, timeout time.Duration, jobs <-chan *job) error {
 
 // do sends the job's file to the process and passes on what it answers. If the
 // process does not survive, do says why.
-func (p *process) do(j *job, timeout time.Duration) (reason string) {
+func (p *process) do(j *job) (reason string) {
+	return p.watch(func(timer *time.Timer) error { return p.exchange(j, timer) })
+}
+
+// watch runs fn, which talks to the process, and kills the process when the
+// timer that fn is given runs out. If fn fails, watch says how the process
+// ended.
+func (p *process) watch(fn func(*time.Timer) error) (reason string) {
 	var hung atomic.Bool
-	timer := time.AfterFunc(timeout, func() {
+	timer := time.AfterFunc(p.timeout, func() {
 		hung.Store(true)
-		p.cmd.Process.Kill()
+		p.kill()
 	})
-	defer timer.Stop()
-	err := p.exchange(j, func() { timer.Reset(timeout) })
+	err := fn(timer)
+	timer.Stop()
 	switch {
 	case err == nil:
 		return ""
 	case hung.Load():
-		p.kill()
-		return fmt.Sprintf("no answer for %v", timeout)
+		p.end()
+		return fmt.Sprintf("no answer for %v", p.timeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
+		return "reader died: " + p.end()
 	default:
-		return "reader died: " + p.kill()
+		p.kill()
+		p.end()
+		return fmt.Sprintf("reader gave nonsense: %v", err)
 	}
 }
 
-func (p *process) exchange(j *job, progress func()) error {
+var errUnknownMessage = errors.New("unknown message")
+
+func (p *process) exchange(j *job, timer *time.Timer) error {
 	what := readFeatures
 	if j.extras {
 		what = readAll
@@ -144,22 +179,24 @@ func (p *process) exchange(j *job, progress func()) error {
 		if err != nil {
 			return err
 		}
-		progress()
+		var r result
 		switch m.kind {
 		case done:
 			return nil
 		case song:
-			var s store.EncodedSong
-			if err := s.UnmarshalBinary(m.body); err != nil {
+			if err := r.song.UnmarshalBinary(m.body); err != nil {
 				return err
 			}
-			j.out <- result{song: s}
 		case failure:
 			step, reason, _ := strings.Cut(string(m.body), "\x00")
-			j.out <- result{bad: &Failure{Path: j.file.path, Step: step, Reason: reason}}
+			r.bad = &Failure{Path: j.file.path, Step: step, Reason: reason}
 		default:
-			return errors.New("unknown message")
+			return errUnknownMessage
 		}
+		// The process is not to blame for how long it takes to be heard.
+		timer.Stop()
+		j.out <- r
+		timer.Reset(p.timeout)
 	}
 }
 

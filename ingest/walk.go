@@ -24,13 +24,20 @@ type found struct {
 // any case; hidden ones are not, nor are the "._" files that macOS leaves.
 func find(paths []string) ([]found, []Failure) {
 	w := walker{seen: make(map[string]bool)}
+	var roots []string
 	for _, path := range paths {
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			w.fail(path, err)
 			continue
 		}
-		w.visit(abs, true)
+		roots = append(roots, abs)
+	}
+	// A directory that links lead to as well is entered once, by the first
+	// path; in whatever order they are named that is the same.
+	slices.Sort(roots)
+	for _, root := range slices.Compact(roots) {
+		w.visit(root, true)
 	}
 	slices.SortFunc(w.files, func(a, b found) int { return cmp.Compare(a.path, b.path) })
 	return slices.CompactFunc(w.files, func(a, b found) bool { return a.path == b.path }), w.failures

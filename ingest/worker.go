@@ -37,12 +37,14 @@ const (
 // of a day's length stays far below.
 const maxMessage = 1 << 30
 
+// pipeBuffer holds the songs of most files, so that each is one write, and
+// wakes the reader once.
+const pipeBuffer = 64 << 10
+
 func writeMessage(w io.Writer, k kind, body []byte) error {
-	head := binary.LittleEndian.AppendUint32([]byte{byte(k)}, uint32(len(body)))
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
-	_, err := w.Write(body)
+	m := make([]byte, 0, 5+len(body))
+	m = binary.LittleEndian.AppendUint32(append(m, byte(k)), uint32(len(body)))
+	_, err := w.Write(append(m, body...))
 	return err
 }
 
@@ -66,13 +68,16 @@ func readMessage(r io.Reader) (message, error) {
 // Work is the worker process: it reads the files named on r and answers on w
 // until r ends.
 func Work(r io.Reader, w io.Writer) error {
-	out := bufio.NewWriter(w)
+	if err := limitMemory(); err != nil {
+		return err
+	}
+	in, out := bufio.NewReader(r), bufio.NewWriterSize(w, pipeBuffer)
 	if err := errors.Join(writeMessage(out, done, nil), out.Flush()); err != nil {
 		return fmt.Errorf("write to parent: %w", err)
 	}
 	var calc seqstat.Calculator
 	for {
-		m, err := readMessage(r)
+		m, err := readMessage(in)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -99,11 +104,12 @@ func arraysOf(k kind) msd.Arrays {
 // readSongs writes the songs of one file, and what is bad in it. The error is
 // one of writing.
 func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays msd.Arrays) error {
-	row := uint32(0)
+	next := uint32(0)
 	for s, err := range msd.Songs(path, arrays) {
+		row := next
+		next++
 		if err == nil {
 			s.Source = store.Source{Path: path, Row: row}
-			row++
 			var vectors *[store.NumFeatures]store.Vector
 			if vectors, err = computeVectors(calc, s); err == nil {
 				if err := writeSong(w, s, vectors); err != nil {

@@ -43,8 +43,8 @@ const (
 // while the loop's body runs, and the file is open until the loop ends. A file
 // of one song is closed when the body runs. Each song is the caller's to keep.
 //
-// An error is an [*Error] and comes last, with a nil song; songs before it are
-// good.
+// An error is an [*Error] and comes with a nil song. In a file of many songs it
+// is of one song; the loop goes on with the next.
 func Songs(path string, arrays Arrays) iter.Seq2[*store.Song, error] {
 	return func(yield func(*store.Song, error) bool) {
 		r, err := openReader(path, arrays)
@@ -54,8 +54,7 @@ func Songs(path string, arrays Arrays) iter.Seq2[*store.Song, error] {
 		}
 		defer r.close()
 		for r.next < r.rows {
-			song, err := r.song()
-			if !yield(song, err) || err != nil {
+			if song, err := r.song(); !yield(song, err) {
 				return
 			}
 		}
@@ -89,6 +88,7 @@ type reader struct {
 	sets      []*source
 	setAccess *hdf5.PropList
 	row       row
+	rowErr    error
 	// dataset and step are what was begun last, for errors.
 	dataset, step string
 }
@@ -224,7 +224,8 @@ func (r *reader) openArrays() error {
 		}
 		r.sets = append(r.sets, s)
 	}
-	return r.readRow(0)
+	r.rowErr = r.readRow(0)
+	return nil
 }
 
 // song reads the next song. After the last it closes the file.
@@ -232,21 +233,15 @@ func (r *reader) song() (song *store.Song, err error) {
 	lock()
 	defer unlock()
 	defer func() {
-		if err != nil || r.next == r.rows {
+		if r.next++; r.next == r.rows {
 			r.closeLocked()
 		}
 	}()
 	defer r.recovered(&err)
 	if r.rows == 1 {
-		song, err = r.onlySong()
-	} else {
-		song, err = r.nextSong()
+		return r.onlySong()
 	}
-	if err != nil {
-		return nil, err
-	}
-	r.next++
-	return song, nil
+	return r.nextSong()
 }
 
 // onlySong reads the song of a file of one.
@@ -270,15 +265,17 @@ func (r *reader) onlySong() (*store.Song, error) {
 }
 
 // nextSong reads a song of a file of many. Its row has been read already; the
-// next one is read to know where its arrays end.
+// next one is read to know where its arrays end. What is wrong with that one is
+// kept until its turn comes.
 func (r *reader) nextSong() (*store.Song, error) {
 	song := &store.Song{Track: r.row.Track}
-	start := r.row.start
+	start, rowErr := r.row.start, r.rowErr
 	last := r.next+1 == r.rows
 	if !last {
-		if err := r.readRow(r.next + 1); err != nil {
-			return nil, err
-		}
+		r.rowErr = r.readRow(r.next + 1)
+	}
+	if rowErr != nil {
+		return nil, rowErr
 	}
 	for a, s := range r.sets {
 		from, to := int(start[a]), s.rows

@@ -227,7 +227,7 @@ func whyNotOpen(f *hdf5.File, path string, access *hdf5.PropList) error {
 	case C.MSD_OTHER:
 		return errors.New("is a named type, want a dataset")
 	}
-	return errors.New("cannot be opened: damaged")
+	return errors.New("cannot be opened: damaged, or of a newer HDF5")
 }
 
 // isMissing reports whether nothing stands at path.

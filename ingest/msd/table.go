@@ -171,8 +171,9 @@ func (r *reader) tableRow(t *openTable, i int) ([]byte, error) {
 	return t.buf[at : at+t.rowSize], nil
 }
 
-// decode sets the columns of a row from its bytes.
-func (l *rowLayout) decode(b []byte, dst *row) error {
+// decode sets the columns of a row from its bytes: all of them, even if the
+// track ID is none, for the song before needs to know where its arrays end.
+func (l *rowLayout) decode(b []byte, dst *row) (err error) {
 	for _, c := range l.bound {
 		field := b[c.offset : c.offset+c.size]
 		switch v := c.value(dst).(type) {
@@ -183,14 +184,10 @@ func (l *rowLayout) decode(b []byte, dst *row) error {
 		case *string:
 			*v = untilZero(field)
 		case *store.TrackID:
-			id, err := store.ParseTrackID(untilZero(field))
-			if err != nil {
-				return err
-			}
-			*v = id
+			*v, err = store.ParseTrackID(untilZero(field))
 		}
 	}
-	return nil
+	return err
 }
 
 func untilZero(b []byte) string {
