@@ -287,12 +287,27 @@ func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, erro
 	models := make([]*Model, r.p.Folds)
 	return models, r.each(ctx, len(models), func(f *Fitter, fold int) error {
 		m, err := f.FitFold(matrix, r.folds, fold)
+		if errors.Is(err, ErrNotFinite) {
+			id, value := r.farthest(matrix)
+			return fmt.Errorf("%w: track %s has a statistic of %g", err, id, value)
+		}
 		if err != nil {
 			return fmt.Errorf("fold %d: %w", fold, err)
 		}
 		models[fold] = m
 		return nil
 	})
+}
+
+// farthest returns the track with the statistic farthest from 0, the likely
+// cause of an overflow.
+func (r *runner) farthest(matrix []float64) (id store.TrackID, value float64) {
+	for i, v := range matrix {
+		if math.Abs(v) >= math.Abs(value) {
+			id, value = r.ids[i/cols], v
+		}
+	}
+	return id, value
 }
 
 // labelAll returns the labels that each model gives to all rows, those it was

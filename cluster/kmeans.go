@@ -39,6 +39,9 @@ func ParseRandomStream(name string) (RandomStream, error) {
 	return 0, fmt.Errorf("no random stream %q: want sklearn-1.2, sklearn-1.3 or sklearn-1.9", name)
 }
 
+// RandomStreams returns the names of all streams.
+func RandomStreams() []string { return streamNames[Sklearn12:] }
+
 // String returns the stream's name.
 func (s RandomStream) String() string {
 	if s < Sklearn12 || s > Sklearn19 {

@@ -29,8 +29,9 @@ var errEnough = errors.New("enough")
 // Search returns the tracks whose artist, title and release together contain
 // every word of text, each as a part of any of the three, in the order of track
 // IDs. Case and accents make no difference, nor do compatibility forms such as
-// full-width letters, nor typographic quotes; ø is o, æ is ae and so on. Limit is how many tracks to return at most, 0 for all. A
-// text without words finds nothing.
+// full-width letters, nor typographic quotes; ø is o, æ is ae and so on. Limit is
+// how many tracks to return at most, 0 for all. A text without words finds
+// nothing.
 func Search(db *store.DB, text string, limit int) ([]Match, error) {
 	folder := newFolder()
 	words := strings.Fields(folder.fold(text))

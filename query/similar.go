@@ -305,10 +305,10 @@ func (t *totals) bound() (float64, error) {
 		// A little more, as distances are compared after a division.
 		bound = *t.opts.MaxDistance * float64(len(t.features)) * (1 + 1e-12)
 	}
-	wanted := t.opts.Limit + 1 // with the track itself
-	if t.opts.Limit == 0 || wanted >= len(t.sums) {
+	if t.opts.Limit == 0 || t.opts.Limit >= len(t.sums)-1 {
 		return bound, nil
 	}
+	wanted := t.opts.Limit + 1 // with the track itself
 	rows := least(len(t.sums), min(wanted+boundSample, len(t.sums)), func(a, b int) int {
 		return cmp.Or(cmp.Compare(t.sums[a], t.sums[b]), cmp.Compare(a, b))
 	})

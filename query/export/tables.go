@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -116,7 +117,12 @@ func statColumns() []column {
 // A row is built value by value, from the first column to the last.
 type row []parquet.Value
 
-func (r *row) text(v string)     { r.add(parquet.ByteArrayValue([]byte(v)), 0) }
+// text adds a text. Readers of all formats refuse a whole file for one byte that
+// is not UTF-8, as some old song files have in their titles.
+func (r *row) text(v string) {
+	r.add(parquet.ByteArrayValue([]byte(strings.ToValidUTF8(v, "\uFFFD"))), 0)
+}
+
 func (r *row) int32(v int32)     { r.add(parquet.Int32Value(v), 0) }
 func (r *row) float64(v float64) { r.add(parquet.DoubleValue(v), 0) }
 

@@ -115,13 +115,14 @@ func appendJSONString(dst []byte, s string) []byte {
 	return append(dst, strings.TrimSuffix(b.String(), "\n")...)
 }
 
-// plain returns a value in full precision for CSV and TSV.
+// plain returns a value in full precision for CSV and TSV, with bytes that are
+// not UTF-8 replaced as in JSON.
 func plain(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
 	case string:
-		return v
+		return strings.ToValidUTF8(v, "\uFFFD")
 	case int:
 		return strconv.Itoa(v)
 	case float64:

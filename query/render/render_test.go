@@ -243,7 +243,7 @@ func TestValues(t *testing.T) {
 		{math.SmallestNonzeroFloat64, "5e-324", "5e-324", "0.00"},
 		{1e20, "100000000000000000000", "100000000000000000000", "100000000000000000000.00"},
 		{-7, "-7", "-7", "-7"},
-		{"a\xffb", `"a\ufffdb"`, "a\xffb", "a\ufffdb"},
+		{"a\xffb", `"a\ufffdb"`, "a\ufffdb", "a\ufffdb"},
 		{[]float64{1, math.NaN()}, "[1, null]", `"[1, null]"`, "[1, null]"},
 		{[][]float64{{1}, {}}, "[[1], []]", `"[[1], []]"`, "[[1], []]"},
 	}
