@@ -4,7 +4,7 @@
 # make lint   go vet, gofmt, golangci-lint
 # make bench  speed of reading, statistics, clustering, store
 #
-# and, for hours of patience: golden, fuzz-parity, kill, scale
+# and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale
 
 GO     ?= go
 PYTHON ?= python3
@@ -16,7 +16,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz-parity kill scale lint bench clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity kill soak scale lint bench clean
 
 build: deps
 	$(GO) build -o $(TATUM) ./cmd/tatum
@@ -61,9 +61,21 @@ fuzz-parity: parity
 	TATUM_FUZZ_DIR=$(CURDIR)/.golden/fuzz $(GO) test -count=1 -run FuzzAgainst -v ./cluster
 	rm -rf .golden
 
-# Processes killed at random moments, many times over.
+# Every decoder on random bytes, for a minute.
+fuzz: deps
+	for f in FuzzDecoders FuzzArraysRoundTrip FuzzPage; do \
+		$(GO) test ./store -run '^$$' -fuzz "^$$f$$" -fuzztime 20s || exit 1; done
+
+# Processes killed at random moments, many times over; bytes of a store flipped;
+# song files damaged.
 kill: deps
-	TATUM_KILLS=100 $(GO) test -count=1 -run Kill -v -timeout 60m ./cmd/tatum
+	TATUM_KILLS=100 TATUM_STORE_KILLS=100 $(GO) test -count=1 -run 'Kill|IngestProcess' -v -timeout 90m ./cmd/tatum
+	TATUM_FLIPS=2000 $(GO) test -count=1 -run TestFlippedBytes -v -timeout 60m ./cmd/tatum
+	TATUM_MUTATIONS=5000 $(GO) test -count=1 -run TestMutat -v -timeout 60m ./ingest
+
+# Songs in slices with clusterings between: do size and time per song grow?
+soak: deps
+	TATUM_SOAK=200000 $(GO) test -count=1 -run TestSoak -v -timeout 3h ./cmd/tatum
 
 # A million stat vectors: time per track and memory. Needs 10 GB in TMPDIR.
 scale: deps

@@ -66,6 +66,8 @@ tracks than clusters.`,
 	flags.StringSliceVar(&features, "features", nil, "features to cluster (default all eight)")
 	flags.StringVar(&p.Name, "name", store.DefaultClustering, "name of the clustering")
 	flags.IntVar(&p.Workers, "workers", runtime.GOMAXPROCS(0), "fits that run at once")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("features", completeFeatures))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("random-stream", completeWords(cluster.RandomStreams()...)))
 	cmd.AddCommand(newClusterAssign(g), newClusterList(g), newClusterDelete(g))
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -29,6 +30,7 @@ Ctrl-C saves what has been labelled; the same command goes on from there.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", store.DefaultClustering, "`clustering` to label the tracks in")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
 	return cmd
 }
 
@@ -36,11 +38,13 @@ func runClusterAssign(ctx context.Context, g *globals, name string, stdout io.Wr
 	bar := newProgress(g.quiet, "assign")
 	n, err := cluster.Assign(ctx, g.db, name, func(done, total int) { bar.set(done, total, 0) })
 	bar.done()
-	switch {
-	case n > 0:
-		fmt.Fprintf(stdout, "%d tracks assigned to clusters of %q\n", n, name)
-	case err == nil:
-		fmt.Fprintf(stdout, "every track has its label in %q; nothing to do\n", name)
+	said := fmt.Sprintf("%d tracks assigned to clusters of %q\n", n, name)
+	if n == 0 && err == nil {
+		said = fmt.Sprintf("every track has its label in %q; nothing to do\n", name)
+	}
+	if n > 0 || err == nil {
+		_, printErr := io.WriteString(stdout, said)
+		err = errors.Join(err, printErr)
 	}
 	return err
 }

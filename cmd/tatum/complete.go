@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tatum/query/render"
 	"tatum/store"
 )
 
@@ -17,6 +19,33 @@ type completion = func(cmd *cobra.Command, args []string, typed string) ([]strin
 // completeFeatures offers the features.
 func completeFeatures(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return allFeatures(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWords offers the words.
+func completeWords(words ...string) completion {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFormats offers the formats of results.
+func completeFormats(*cobra.Command, []string, string) (offers []string, _ cobra.ShellCompDirective) {
+	for _, f := range render.Formats {
+		offers = append(offers, string(f))
+	}
+	return offers, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTracksAnd offers track IDs and, after the first, the names.
+func completeTracksAnd(g *globals, names []string) completion {
+	tracks := completeTracks(g)
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		offers, directive := tracks(cmd, args, typed)
+		if len(args) > 0 {
+			offers = append(slices.Clone(names), offers...)
+		}
+		return offers, directive
+	}
 }
 
 // completeTracks offers the IDs that begin as typed, with their song.

@@ -54,6 +54,6 @@ func runDemo(ctx context.Context, g *globals, dir string, n int, seed uint64, st
 		bar.set(done, n, 0)
 	}
 	bar.done()
-	fmt.Fprintf(stdout, "%d songs written to %s\n", done, dir)
-	return nil
+	_, err := fmt.Fprintf(stdout, "%d songs written to %s\n", done, dir)
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tatum/ingest"
+	"tatum/query/render"
 )
 
 func newIngest(g *globals) *cobra.Command {
@@ -53,7 +54,7 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 	flags.IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "`number` of processes that read files")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
-	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose file is gone")
+	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose file is gone, whatever PATH it was under")
 	return cmd
 }
 
@@ -77,43 +78,65 @@ func runIngest(ctx context.Context, g *globals, o ingest.Options, stdout io.Writ
 		fmt.Fprintf(os.Stderr, "tatum: duplicate %s in %q: kept that of %q\n", d.ID, d.Path, d.Kept)
 	}
 	printReasons(os.Stderr, sum.Bad)
-	printSummary(stdout, o.DryRun, sum)
+	err = errors.Join(err, printSummary(stdout, g, o.DryRun, sum))
 	if err == nil && len(sum.Bad) > 0 {
-		err = errBadInput
+		return errBadInput
 	}
 	return err
 }
 
-func printSummary(w io.Writer, dryRun bool, sum *ingest.Summary) {
+// printSummary writes the counts: a sentence for people, a row for programs.
+func printSummary(w io.Writer, g *globals, dryRun bool, sum *ingest.Summary) error {
+	o, err := g.outputOptions(w)
+	if err != nil {
+		return err
+	}
+	if o.Format != render.FormatTable {
+		out := render.NewWriter(w, o, summaryTable, "")
+		return errors.Join(out.Write(sum), out.Close())
+	}
+	line := fmt.Sprintf("%d added, %d replaced, %d unchanged, %d duplicate, %d bad", sum.Added, sum.Replaced, sum.Unchanged, len(sum.Duplicates), len(sum.Bad))
 	if dryRun {
-		fmt.Fprintf(w, "%d new, %d changed, %d unchanged, %d bad\n", sum.New, sum.Changed, sum.Unchanged, len(sum.Bad))
-		return
+		line = fmt.Sprintf("%d new, %d changed, %d unchanged, %d bad", sum.New, sum.Changed, sum.Unchanged, len(sum.Bad))
 	}
-	fmt.Fprintf(w, "%d added, %d replaced, %d unchanged, %d duplicate, %d bad", sum.Added, sum.Replaced, sum.Unchanged, len(sum.Duplicates), len(sum.Bad))
 	if sum.Pruned > 0 {
-		fmt.Fprintf(w, ", %d pruned", sum.Pruned)
+		line += fmt.Sprintf(", %d pruned", sum.Pruned)
 	}
-	fmt.Fprintln(w)
+	_, err = fmt.Fprintln(w, line)
+	return err
 }
 
-// printReasons lists the reasons of many failures, the most frequent first.
+// summaryTable is how the counts are written for programs. Of a dry run, which
+// adds and replaces nothing, new and changed tell.
+var summaryTable = render.Table[ingest.Summary]{Columns: []render.Column[ingest.Summary]{
+	{Name: "added", Title: "Added", Value: func(s *ingest.Summary) any { return s.Added }},
+	{Name: "replaced", Title: "Replaced", Value: func(s *ingest.Summary) any { return s.Replaced }},
+	{Name: "pruned", Title: "Pruned", Value: func(s *ingest.Summary) any { return s.Pruned }},
+	{Name: "new_files", Title: "New files", Value: func(s *ingest.Summary) any { return s.New }},
+	{Name: "changed_files", Title: "Changed files", Value: func(s *ingest.Summary) any { return s.Changed }},
+	{Name: "unchanged_files", Title: "Unchanged files", Value: func(s *ingest.Summary) any { return s.Unchanged }},
+	{Name: "duplicate", Title: "Duplicate", Value: func(s *ingest.Summary) any { return len(s.Duplicates) }},
+	{Name: "bad", Title: "Bad", Value: func(s *ingest.Summary) any { return len(s.Bad) }},
+}}
+
+// printReasons lists the reasons that several failures have, the most frequent
+// first.
 func printReasons(w io.Writer, bad []ingest.Failure) {
 	count := make(map[string]int)
 	for _, b := range bad {
 		count[b.Step+": "+b.Reason]++
 	}
-	if len(count) == len(bad) {
-		return // each stands above already
-	}
-	reasons := make([]string, 0, len(count))
-	for reason := range count {
-		reasons = append(reasons, reason)
+	var reasons []string
+	for reason, n := range count {
+		if n > 1 {
+			reasons = append(reasons, reason)
+		}
 	}
 	slices.SortFunc(reasons, func(a, b string) int {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a, b))
 	})
 	for _, reason := range reasons {
-		fmt.Fprintf(w, "%6d × %s\n", count[reason], reason)
+		fmt.Fprintf(w, "tatum: %d times %s\n", count[reason], reason)
 	}
 }
 

@@ -57,7 +57,11 @@ func run(ctx context.Context, args []string) int {
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
 	code := exitCode(err)
-	if err != nil && !errors.Is(err, errBadInput) && !errors.Is(err, errNotFound) {
+	switch {
+	case err == nil, errors.Is(err, errBadInput), errors.Is(err, errNotFound): // reported
+	case code == exitInterrupted:
+		fmt.Fprintln(os.Stderr, "tatum: interrupted; the same command goes on from there")
+	default:
 		fmt.Fprintf(os.Stderr, "tatum: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return code

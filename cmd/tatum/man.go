@@ -31,6 +31,6 @@ func runMan(root *cobra.Command, dir string, stdout io.Writer) error {
 	if err := doc.GenManTree(root, header, dir); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "manual pages written to %s\n", dir)
-	return nil
+	_, err := fmt.Fprintf(stdout, "manual pages written to %s\n", dir)
+	return err
 }

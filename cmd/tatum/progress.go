@@ -23,8 +23,7 @@ type progress struct {
 }
 
 func newProgress(quiet bool, what string) *progress {
-	now := time.Now()
-	p := &progress{what: what, quiet: quiet, begun: now, told: now}
+	p := &progress{what: what, quiet: quiet}
 	if !quiet && term.IsTerminal(int(os.Stderr.Fd())) {
 		p.bar = progressbar.NewOptions(0,
 			progressbar.OptionSetWriter(os.Stderr),
@@ -41,6 +40,10 @@ func newProgress(quiet bool, what string) *progress {
 
 // set tells that done of total are done, bad of which could not be.
 func (p *progress) set(done, total, bad int) {
+	now := time.Now()
+	if p.begun.IsZero() { // what came before, such as a walk, says nothing about speed
+		p.begun, p.told = now, now
+	}
 	if p.bar != nil {
 		if bad > 0 {
 			p.bar.Describe(fmt.Sprintf("%s, %d bad", p.what, bad))
@@ -49,7 +52,6 @@ func (p *progress) set(done, total, bad int) {
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
-	now := time.Now()
 	if p.quiet || now.Sub(p.told) < lineEvery {
 		return
 	}

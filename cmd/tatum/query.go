@@ -84,7 +84,7 @@ func (q *asker) clustering(db *store.DB) (*store.Clustering, error) {
 	if near := query.Nearest(q.name, names); len(near) > 0 {
 		return nil, fmt.Errorf("%w; did you mean %q?", err, near[0])
 	}
-	return nil, fmt.Errorf("%w in %q; run: tatum cluster", err, q.db)
+	return nil, fmt.Errorf("%w in %q; run: tatum cluster --name %q", err, q.db, q.name)
 }
 
 // outputOptions returns how results are to be written to out.
@@ -103,15 +103,18 @@ func (g *globals) outputOptions(out io.Writer) (render.Options, error) {
 	return o, nil
 }
 
-// printTracks answers a question about each track that args name, as a table
-// under the song's name.
+// printTracks answers a question about each track, as a table under the song's
+// name. Rows that come with an error are written all the same.
 func printTracks[T any](db *store.DB, ids iter.Seq2[string, error], out *render.Writer[T], answer func(id store.TrackID) ([]T, error)) error {
 	return errors.Join(eachTrack(db, ids, func(t *store.Track) error {
 		rows, err := answer(t.ID)
-		if err != nil {
+		if len(rows) == 0 && err != nil {
 			return err
 		}
-		return errors.Join(out.Heading(render.Song(t)), out.WriteAll(rows))
+		if err := errors.Join(out.Heading(render.Song(t)), out.WriteAll(rows)); err != nil {
+			return err
+		}
+		return err
 	}), out.Close())
 }
 
@@ -224,14 +227,14 @@ func arrayNames() []string {
 	return names
 }
 
-// splitArgs divides arguments into track IDs, which begin with TR or are "-",
-// and names of something else.
+// splitArgs divides arguments into track IDs and names of arrays. Every name
+// has an underscore, which no ID has.
 func splitArgs(args []string) (ids, names []string) {
 	for _, arg := range args {
-		if arg == "-" || strings.HasPrefix(arg, "TR") {
-			ids = append(ids, arg)
-		} else {
+		if strings.Contains(arg, "_") {
 			names = append(names, arg)
+		} else {
+			ids = append(ids, arg)
 		}
 	}
 	return ids, names

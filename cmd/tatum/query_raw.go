@@ -23,7 +23,7 @@ onsets, divided by their median, mean, deviation, quantiles and histogram.`,
 		Example: `  tatum query stats TRAAPOB12896A14E9C
   tatum query stats TRAAPOB12896A14E9C beats_start -o csv`,
 		Args:              wantArgs(cobra.MinimumNArgs(1)),
-		ValidArgsFunction: completeTracks(q.globals),
+		ValidArgsFunction: completeTracksAnd(q.globals, allFeatures()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, names := splitArgs(args)
 			features, err := parseFeatures(names)
@@ -60,7 +60,7 @@ eight features, and the seven others if they were ingested with --arrays all.`,
 		Example: `  tatum query arrays TRAAPOB12896A14E9C
   tatum query arrays TRAAPOB12896A14E9C beats_start -o json`,
 		Args:              wantArgs(cobra.MinimumNArgs(1)),
-		ValidArgsFunction: completeTracks(q.globals),
+		ValidArgsFunction: completeTracksAnd(q.globals, arrayNames()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, names := splitArgs(args)
 			arrays := make([]store.Array, len(names))
@@ -84,10 +84,10 @@ func runQueryArrays(q *asker, ids []string, arrays []store.Array, stdin io.Reade
 		return err
 	}
 	return q.withStore(func(db *store.DB) error {
-		out := render.NewWriter(stdout, o, render.Arrays, "Not in the store; run: tatum ingest --arrays all")
+		out := render.NewWriter(stdout, o, render.Arrays, "")
 		return printTracks(db, trackIDs(ids, stdin), out, func(id store.TrackID) ([]query.RawArray, error) {
 			rows, err := query.Arrays(db, id, arrays...)
-			if err == nil && len(arrays) > 0 && len(rows) < len(arrays) {
+			if err == nil && len(rows) < len(arrays) {
 				err = fmt.Errorf("%w: %s has not all of these arrays in the store; run: tatum ingest --arrays all", errNotFound, id)
 			}
 			return rows, err

@@ -40,7 +40,7 @@ func runQueryTrack(q *asker, args []string, stdin io.Reader, stdout io.Writer) e
 		return printTracks(db, trackIDs(args, stdin), out, func(id store.TrackID) ([]query.Placement, error) {
 			rows, err := query.Track(db, c, id)
 			if errors.Is(err, store.ErrNotAssigned) {
-				err = fmt.Errorf("%w in clustering %q; run: tatum cluster assign --name %s", err, c.Name, c.Name)
+				err = fmt.Errorf("%w in clustering %q; run: tatum cluster assign --name %q", err, c.Name, c.Name)
 			}
 			return rows, err
 		})

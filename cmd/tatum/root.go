@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"tatum/query/render"
 )
 
 // globals are the options that every command has.
@@ -39,17 +41,25 @@ Exit codes:
   tatum cluster
   tatum query members beats_start 7
   tatum export npy labels`,
-		Args:          noArgs,
-		RunE:          help,
+		Args: noArgs,
+		RunE: help,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if _, err := render.ParseFormat(g.format); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.db, "db", defaultDB(), "the store's `file` (also TATUM_DB)")
+	flags.Lookup("db").DefValue = "tatum.db" // help does not depend on the environment
 	flags.StringVarP(&g.format, "output", "o", "table", "`format` of results: table, json, jsonl, csv, tsv or markdown")
 	flags.BoolVar(&g.quiet, "quiet", false, "no progress on standard error")
-	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newDemo(g), newMan(), newVersion())
+	cobra.CheckErr(root.RegisterFlagCompletionFunc("output", completeFormats))
+	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newStore(g), newDemo(g), newMan(), newVersion())
 	return root
 }
 

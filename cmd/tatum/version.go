@@ -21,10 +21,10 @@ func newVersion() *cobra.Command {
 		Example: "  tatum version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "tatum %s%s, store format %d, algorithm %d, %s %s/%s\n",
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tatum %s%s, store format %d, algorithm %d, %s %s/%s\n",
 				version, revision(), store.FormatVersion, cluster.AlgorithmVersion,
 				runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
+			return err
 		},
 	}
 }

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tatum/cluster"
+	"tatum/ingest/seqstat"
+	"tatum/query/render"
+	"tatum/store"
+)
+
+// errProblems ends a check that found problems, all of which it has printed.
+var errProblems = errors.New("the store has problems; restore a backup, or ingest into a new store")
+
+func newStore(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "store",
+		Short: "Look after the store's file",
+		Args:  noArgs,
+		RunE:  help,
+	}
+	cmd.AddCommand(newStoreInfo(g), newStoreCheck(g), newStoreCompact(g), newStoreBackup(g))
+	return cmd
+}
+
+func newStoreInfo(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "info",
+		Short: "What is in the store, and how large it is",
+		Long: `info prints counts, what the file's bytes are used for, and when what was last
+written. Times are UTC.`,
+		Example: `  tatum store info
+  tatum store info -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runStoreInfo(g, cmd.OutOrStdout())
+		},
+	}
+}
+
+func runStoreInfo(g *globals, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(g.db)
+	if err != nil {
+		return err
+	}
+	info, err := db.Info()
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	out := render.NewWriter(stdout, o, infoTable, "")
+	return errors.Join(out.Write(info), out.Close())
+}
+
+// infoTable is how a store is described: for people a line for each field.
+var infoTable = render.Table[store.Info]{Transpose: true, Columns: []render.Column[store.Info]{
+	{Name: "path", Title: "Store", Value: func(i *store.Info) any { return i.Path }},
+	{Name: "format", Title: "Format", Value: func(i *store.Info) any { return i.FormatVersion }},
+	{Name: "tracks", Title: "Tracks", Value: func(i *store.Info) any { return i.Tracks }},
+	{Name: "files", Title: "Files", Value: func(i *store.Info) any { return i.Files }},
+	{Name: "bad_files", Title: "Bad files", Value: func(i *store.Info) any { return i.BadFiles }},
+	{Name: "clusterings", Title: "Clusterings", Value: clusteringNames},
+	{Name: "created", Title: "Created", Value: func(i *store.Info) any { return timeOrMissing(i.Created) }},
+	{Name: "ingested", Title: "Songs last written", Value: func(i *store.Info) any { return timeOrMissing(i.Ingested) }},
+	{Name: "clustered", Title: "Last clustered", Value: func(i *store.Info) any { return timeOrMissing(lastFitted(i)) }},
+	{Name: "written", Title: "Last written", Value: func(i *store.Info) any { return timeOrMissing(i.Written) }},
+	{Name: "bytes", Title: "Bytes", Value: func(i *store.Info) any { return int(i.Bytes.Total) }},
+	{Name: "bytes_tracks", Title: "of tracks", Value: func(i *store.Info) any { return int(i.Bytes.Tracks) }},
+	{Name: "bytes_arrays", Title: "of arrays", Value: func(i *store.Info) any { return int(i.Bytes.Arrays) }},
+	{Name: "bytes_vectors", Title: "of vectors", Value: func(i *store.Info) any { return int(i.Bytes.Vectors) }},
+	{Name: "bytes_files", Title: "of files", Value: func(i *store.Info) any { return int(i.Bytes.Files) }},
+	{Name: "bytes_clusterings", Title: "of clusterings", Value: func(i *store.Info) any { return int(i.Bytes.Clusterings) }},
+	{Name: "bytes_free", Title: "free", Value: func(i *store.Info) any { return int(i.Bytes.Free) }},
+	{Name: "bytes_other", Title: "other", Value: func(i *store.Info) any { return int(i.Bytes.Other) }},
+}}
+
+func clusteringNames(i *store.Info) any {
+	names := make([]string, len(i.Clusterings))
+	for n, c := range i.Clusterings {
+		names[n] = c.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func lastFitted(i *store.Info) (last time.Time) {
+	for _, c := range i.Clusterings {
+		if c.Fitted.After(last) {
+			last = c.Fitted
+		}
+	}
+	return last
+}
+
+func timeOrMissing(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.Format(time.RFC3339)
+}
+
+func newStoreCheck(g *globals) *cobra.Command {
+	var recompute bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Read the whole store and say what is wrong",
+		Long: `check reads every page and every value of the store, verifies every checksum,
+every connection between tracks, vectors, files and clusterings, and computes
+all labels and distances anew from the models. It prints a line for each problem;
+with any the exit code is 1. Nobody can write to the store meanwhile.`,
+		Example: `  tatum store check
+  tatum store check --recompute -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runStoreCheck(g, recompute, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&recompute, "recompute", false, "compute all statistics anew from the arrays, too")
+	return cmd
+}
+
+func runStoreCheck(g *globals, recompute bool, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(g.quiet, "check")
+	co := checkOptions(recompute)
+	co.Progress = func(done, total int) { bar.set(done, total, 0) }
+	var failed error
+	var out *render.Writer[store.Problem]
+	begin := func(nothing string) {
+		if out == nil {
+			out = render.NewWriter(stdout, o, problemTable, nothing)
+		}
+	}
+	sum, err := store.Check(g.db, co, func(p store.Problem) {
+		begin("")
+		failed = errors.Join(failed, out.Write(&p))
+	})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	begin(fmt.Sprintf("No problems in %d tracks, %d files, %d clusterings with %d labels, %d pages.",
+		sum.Tracks, sum.Files, sum.Clusterings, sum.Assignments, sum.Pages))
+	if err := errors.Join(failed, out.Close()); err != nil {
+		return err
+	}
+	if sum.Problems > 0 {
+		return errProblems
+	}
+	return nil
+}
+
+// problemTable is how problems are written.
+var problemTable = render.Table[store.Problem]{Columns: []render.Column[store.Problem]{
+	{Name: "where", Title: "Where", Value: func(p *store.Problem) any { return p.Where }},
+	{Name: "key", Title: "Which", Value: func(p *store.Problem) any {
+		if p.Key == "" {
+			return nil
+		}
+		return p.Key
+	}},
+	{Name: "problem", Title: "Problem", Value: func(p *store.Problem) any { return p.What }},
+}}
+
+// checkOptions has labels computed anew, and vectors if asked to.
+func checkOptions(recompute bool) store.CheckOptions {
+	o := store.CheckOptions{Place: placer()}
+	if recompute {
+		var calc seqstat.Calculator
+		o.Vectors = func(arrays *[store.NumArrays][]float64) (*[store.NumFeatures]store.Vector, error) {
+			var vectors [store.NumFeatures]store.Vector
+			for _, f := range store.Features {
+				var err error
+				if vectors[f], err = calc.Vector(arrays[f]); err != nil {
+					return nil, err
+				}
+			}
+			return &vectors, nil
+		}
+	}
+	return o
+}
+
+// placer returns a function that labels vectors as a clustering does.
+func placer() func(m *store.Model, v *store.Vector) (store.Label, []float64) {
+	models := make(map[*store.Model]*cluster.Model)
+	var distances []float64
+	return func(m *store.Model, v *store.Vector) (store.Label, []float64) {
+		if models[m] == nil {
+			var centroids []float64
+			for i := range m.Centroids {
+				centroids = append(centroids, m.Centroids[i][:]...)
+			}
+			models[m] = cluster.NewModel(cluster.Scaler{Mean: m.Mean, Scale: m.Scale}, centroids)
+			distances = make([]float64, len(m.Centroids))
+		}
+		var label [1]int
+		distances = distances[:len(m.Centroids)]
+		models[m].Assign(v[:], []int{0}, label[:], distances)
+		return store.Label(label[0]), distances
+	}
+}
+
+func newStoreCompact(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "compact",
+		Short: "Give back the file's free room",
+		Long: `compact writes the store anew without free room, checks the new file and puts it
+in place of the old one. If it would be no smaller, nothing changes. Others can
+read meanwhile. There must be room for both files.`,
+		Example: "  tatum store compact",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runStoreCompact(g, cmd.OutOrStdout())
+		},
+	}
+}
+
+func runStoreCompact(g *globals, stdout io.Writer) error {
+	w, err := store.OpenWriter(g.db)
+	if err != nil {
+		return err
+	}
+	before, after, err := w.Compact()
+	if err := errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	if after == before {
+		_, err = fmt.Fprintf(stdout, "%d bytes; nothing to gain\n", before)
+	} else {
+		_, err = fmt.Fprintf(stdout, "%d bytes, %d before\n", after, before)
+	}
+	return err
+}
+
+func newStoreBackup(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the store while it is in use",
+		Long: `backup copies the store as it is at one moment to a new file, which appears when
+it is complete and checked. Others can read meanwhile; who wants to write waits.
+To restore it, copy it back.`,
+		Example: "  tatum store backup tatum-2026-01.db",
+		Args:    wantArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runStoreBackup(g, args[0], cmd.OutOrStdout())
+		},
+	}
+}
+
+func runStoreBackup(g *globals, dst string, stdout io.Writer) error {
+	size, err := store.Backup(g.db, dst)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%d bytes copied to %s and checked\n", size, dst)
+	return err
+}
