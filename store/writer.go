@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -113,13 +112,20 @@ func writeHolder(f *os.File) error {
 	return err
 }
 
-// lockHolder returns who holds the store's lock, for an error's text.
+// lockHolder returns who holds the store's lock, for an error's text. A process
+// that has only just taken it has not left word yet.
 func lockHolder(path string) string {
-	who, err := os.ReadFile(lockPath(path))
-	if err != nil || len(bytes.TrimSpace(who)) == 0 {
-		return "another process"
+	for range 20 {
+		who, err := os.ReadFile(lockPath(path))
+		if err != nil {
+			break
+		}
+		if len(who) > 0 {
+			return string(who)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return string(who)
+	return "another process"
 }
 
 // create makes an empty store at path: all of it or, if killed, nothing.
