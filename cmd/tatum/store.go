@@ -30,19 +30,53 @@ func newStore(g *globals) *cobra.Command {
 }
 
 func newStoreInfo(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var bad bool
+	cmd := &cobra.Command{
 		Use:   "info",
 		Short: "What is in the store, and how large it is",
 		Long: `info prints counts, what the file's bytes are used for, and when what was last
-written. Times are UTC.`,
+written. Times are UTC. With --bad it lists the files that could not be read
+instead, with the step that failed and the reason.`,
 		Example: `  tatum store info
-  tatum store info -o json`,
+  tatum store info --bad -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if bad {
+				return runStoreBad(g, cmd.OutOrStdout())
+			}
 			return runStoreInfo(g, cmd.OutOrStdout())
 		},
 	}
+	cmd.Flags().BoolVar(&bad, "bad", false, "list the files that could not be read")
+	return cmd
 }
+
+func runStoreBad(g *globals, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(g.db)
+	if err != nil {
+		return err
+	}
+	out := render.NewWriter(stdout, o, badTable, "No bad files.")
+	err = db.Files(func(f *store.File) error {
+		if f.Bad == nil {
+			return nil
+		}
+		return out.Write(f)
+	})
+	return errors.Join(err, out.Close(), db.Close())
+}
+
+// badTable is how files in quarantine are listed.
+var badTable = render.Table[store.File]{Columns: []render.Column[store.File]{
+	{Name: "path", Title: "Path", Value: func(f *store.File) any { return f.Path }},
+	{Name: "step", Title: "Step", Value: func(f *store.File) any { return f.Bad.Step }},
+	{Name: "reason", Title: "Reason", Shrink: true, Value: func(f *store.File) any { return f.Bad.Reason }},
+	{Name: "time", Title: "Last tried", Value: func(f *store.File) any { return timeOrMissing(f.Bad.Time.UTC()) }},
+}}
 
 func runStoreInfo(g *globals, stdout io.Writer) error {
 	o, err := g.outputOptions(stdout)
