@@ -30,21 +30,20 @@ func runClusterList(g *globals, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(g.db)
-	if err != nil {
-		return err
-	}
-	all, err := db.Clusterings()
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	out := render.NewWriter(stdout, o, clusteringTable, "No clusterings.")
-	for _, c := range all {
-		if err := out.Write(c); err != nil {
+	q := &asker{globals: g}
+	return q.withStore(func(db *store.DB) error {
+		all, err := db.Clusterings()
+		if err != nil {
 			return err
 		}
-	}
-	return out.Close()
+		out := render.NewWriter(stdout, o, clusteringTable, "No clusterings.")
+		for _, c := range all {
+			if err := out.Write(c); err != nil {
+				return err
+			}
+		}
+		return out.Close()
+	})
 }
 
 // clusteringTable is how clusterings are listed.

@@ -56,18 +56,17 @@ func runStoreBad(g *globals, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(g.db)
-	if err != nil {
-		return err
-	}
-	out := render.NewWriter(stdout, o, badTable, "No bad files.")
-	err = db.Files(func(f *store.File) error {
-		if f.Bad == nil {
-			return nil
-		}
-		return out.Write(f)
+	q := &asker{globals: g}
+	return q.withStore(func(db *store.DB) error {
+		out := render.NewWriter(stdout, o, badTable, "No bad files.")
+		err := db.Files(func(f *store.File) error {
+			if f.Bad == nil {
+				return nil
+			}
+			return out.Write(f)
+		})
+		return errors.Join(err, out.Close())
 	})
-	return errors.Join(err, out.Close(), db.Close())
 }
 
 // badTable is how files in quarantine are listed.
@@ -83,16 +82,15 @@ func runStoreInfo(g *globals, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(g.db)
-	if err != nil {
-		return err
-	}
-	info, err := db.Info()
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	out := render.NewWriter(stdout, o, infoTable, "")
-	return errors.Join(out.Write(info), out.Close())
+	q := &asker{globals: g}
+	return q.withStore(func(db *store.DB) error {
+		info, err := db.Info()
+		if err != nil {
+			return err
+		}
+		out := render.NewWriter(stdout, o, infoTable, "")
+		return errors.Join(out.Write(info), out.Close())
+	})
 }
 
 // infoTable is how a store is described: for people a line for each field.
