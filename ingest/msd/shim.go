@@ -2,7 +2,11 @@ package msd
 
 // The few calls of libhdf5 that gonum.org/v1/hdf5 lacks. Values are read and
 // written by that package alone. The flags find Debian's libhdf5-dev without
-// pkg-config, as those of the binding do.
+// pkg-config, as those of the binding do, and link libhdf5 into the program:
+// the loader would bring in, at each start, the forty libraries that the shared
+// one wants for reading over the network, and take longer than a query. What
+// this libhdf5 does not need of those is dropped (--as-needed). Build with the
+// tag shared where libhdf5 has no static form.
 
 /*
 #cgo linux CFLAGS: -I/usr/include/hdf5/serial
@@ -10,6 +14,7 @@ package msd
 #cgo linux,arm64 LDFLAGS: -L/usr/lib/aarch64-linux-gnu/hdf5/serial
 #cgo darwin CFLAGS: -I/usr/local/include
 #cgo darwin LDFLAGS: -L/usr/local/lib
+#cgo linux,!shared LDFLAGS: -Wl,--as-needed -l:libhdf5_hl.a -l:libhdf5.a -l:libsz.a -l:libaec.a -l:libz.a -lcurl -lcrypto -ldl -lm
 #cgo LDFLAGS: -lhdf5
 #include <stdlib.h>
 #include <string.h>
