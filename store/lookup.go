@@ -47,16 +47,14 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *
 		return err
 	}
 	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
-		// One cursor for all: Get would allocate one each time.
-		cursor := b.Cursor()
 		var a Assignment
 		for _, f := range c.Features {
 			key := featureKey(f, id)
-			if err := verify(b, key, nil, true); err != nil {
+			sealed, err := get(b, key)
+			if err != nil {
 				return err
 			}
-			found, sealed := cursor.Seek(key)
-			if !bytes.Equal(found, key) {
+			if sealed == nil {
 				if _, err := getTrack(b.Tx(), id); err != nil {
 					return err
 				}
