@@ -33,6 +33,11 @@ type DB struct {
 // is none, ErrFormatVersion when it is of an unknown format, ErrCorrupt when it
 // makes no sense, ErrLocked when a writer did not let go of it in time.
 func Open(path string) (*DB, error) {
+	yield(path)
+	return open(path)
+}
+
+func open(path string) (*DB, error) {
 	b, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: readTimeout})
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w by %s", err, lockHolder(path))

@@ -18,6 +18,13 @@ import (
 // millions of tracks take minutes.
 const writeTimeout = 10 * time.Minute
 
+// writePoll is how often a waiting writer tries again, and yieldTime how long a
+// reader lets it go first.
+const (
+	writePoll = 5 * time.Millisecond
+	yieldTime = 50 * time.Millisecond
+)
+
 // fillPercent is how full bbolt leaves a page that it splits where keys come in
 // ascending order: its own half would leave half the file empty. Where they come
 // in between others, a full page would be split by the next one, and half is
@@ -204,10 +211,7 @@ func (w *Writer) updateState(fn func(tx *bbolt.Tx, state *State) error) error {
 }
 
 func (w *Writer) open(fn func(b *bbolt.DB) error) error {
-	b, err := openBolt(w.path, &bbolt.Options{Timeout: writeTimeout, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, ErrLocked) {
-		return fmt.Errorf("%w by a reader that does not end", err)
-	}
+	b, err := w.openAlone()
 	if err != nil {
 		return err
 	}
@@ -218,10 +222,40 @@ func (w *Writer) open(fn func(b *bbolt.DB) error) error {
 	return nil
 }
 
+// openAlone opens the file once no reader has it open. Readers that keep coming
+// would always be among themselves, so while the writer waits it touches the
+// lock file, and those to come let it go first: see [yield].
+func (w *Writer) openAlone() (*bbolt.DB, error) {
+	for begun := time.Now(); ; time.Sleep(writePoll) {
+		b, err := openBolt(w.path, &bbolt.Options{Timeout: time.Nanosecond, FreelistType: bbolt.FreelistMapType})
+		switch {
+		case !errors.Is(err, ErrLocked):
+			return b, err
+		case time.Since(begun) > writeTimeout:
+			return nil, fmt.Errorf("%w by a reader that does not end", err)
+		}
+		now := time.Now()
+		if err := os.Chtimes(lockPath(w.path), now, now); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// yield lets a writer that waits for the file go first, for a moment.
+func yield(path string) {
+	info, err := os.Stat(lockPath(path))
+	if err != nil {
+		return // no writer yet
+	}
+	if age := time.Since(info.ModTime()); age >= 0 && age < yieldTime {
+		time.Sleep(yieldTime)
+	}
+}
+
 // View calls fn with the store opened for reading. The DB is closed when fn
 // returns.
 func (w *Writer) View(fn func(db *DB) error) error {
-	db, err := Open(w.path)
+	db, err := open(w.path) // which waits for no writer: this is the one
 	if err != nil {
 		return err
 	}
