@@ -38,14 +38,14 @@ func AssignedFold(id store.TrackID, folds int) store.Fold {
 }
 
 func assign(ctx context.Context, w *store.Writer, name string, progress func(done, total int)) (done int, err error) {
-	var l *labeller
+	var l *lateLabeller
 	total := 0
 	err = w.View(func(db *store.DB) error {
 		c, err := db.Clustering(name)
 		if err != nil {
 			return err
 		}
-		if l, err = newLabeller(db, c); err != nil {
+		if l, err = newLateLabeller(db, c); err != nil {
 			return err
 		}
 		return db.Unassigned(c, "", func(store.TrackID) bool {
@@ -74,15 +74,39 @@ func assign(ctx context.Context, w *store.Writer, name string, progress func(don
 	return done, nil
 }
 
-// A labeller labels one batch of tracks after the other with stored models.
+// A labeller labels one batch of tracks after the other.
 type labeller struct {
-	clustering *store.Clustering
-	ids        []store.TrackID // of the batch, in row order
-	places     map[store.Feature]*assigner
+	ids    []store.TrackID // of the batch, in row order
+	places map[store.Feature]*assigner
 }
 
-func newLabeller(db *store.DB, c *store.Clustering) (*labeller, error) {
-	l := &labeller{clustering: c, places: make(map[store.Feature]*assigner)}
+// at returns a track's place.
+func (l *labeller) at(f store.Feature, i int) *store.Assignment { return l.places[f].at(i) }
+
+// readRun makes the batch of ids, which follow each other in the store, ready
+// to be labelled by the models of the given folds.
+func (l *labeller) readRun(db *store.DB, folds []uint16) error {
+	for f, a := range l.places {
+		a.reset(folds)
+		all := func(int) bool { return true }
+		err := db.VectorRange(f, l.ids[0], len(l.ids), all, func(_ int, _ []byte, v *store.Vector) {
+			a.matrix = append(a.matrix, v[:]...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A lateLabeller labels tracks without label with stored models.
+type lateLabeller struct {
+	labeller
+	clustering *store.Clustering
+}
+
+func newLateLabeller(db *store.DB, c *store.Clustering) (*lateLabeller, error) {
+	l := &lateLabeller{labeller{places: make(map[store.Feature]*assigner)}, c}
 	for _, f := range c.Features {
 		stored, err := db.Models(c, f)
 		if err != nil {
@@ -117,15 +141,15 @@ func restoredModel(m *store.Model) (*Model, []int) {
 	return NewModel(Scaler{Mean: m.Mean, Scale: m.Scale}, centroids), clusters
 }
 
-// maxAssigned is how many distances a batch has, unless one track has more: 8
-// MB, which one transaction writes.
-const maxAssigned = 1 << 20
+// batchTracks returns how many tracks are labelled together: they have about a
+// million distances, 8 MB, which one transaction writes.
+func batchTracks(k, features int) int { return max(1, (1<<20)/(k*features)) }
 
 // read makes the next batch of the tracks without label behind those of the
 // last one.
-func (l *labeller) read(db *store.DB) error {
+func (l *lateLabeller) read(db *store.DB) error {
 	c := l.clustering
-	size := max(1, maxAssigned/(c.K*len(c.Features)))
+	size := batchTracks(c.K, len(c.Features))
 	after := store.TrackID("")
 	if len(l.ids) > 0 {
 		after = l.ids[len(l.ids)-1]
@@ -143,7 +167,7 @@ func (l *labeller) read(db *store.DB) error {
 		folds = append(folds, uint16(AssignedFold(id, c.Folds)))
 	}
 	for f, a := range l.places {
-		a.folds, a.matrix, a.places = folds, a.matrix[:0], nil
+		a.reset(folds)
 		for _, id := range l.ids {
 			v, err := db.Vector(f, id)
 			if err != nil {
@@ -156,8 +180,8 @@ func (l *labeller) read(db *store.DB) error {
 }
 
 // at returns a track's place, marked as assigned after the fit.
-func (l *labeller) at(f store.Feature, i int) *store.Assignment {
-	a := l.places[f].at(i)
+func (l *lateLabeller) at(f store.Feature, i int) *store.Assignment {
+	a := l.labeller.at(f, i)
 	a.Assigned = true
 	return a
 }

@@ -53,7 +53,8 @@ type FeatureReport struct {
 // cancelled, what stood in the store before stands there still.
 //
 // Besides IDs, two features are in memory at a time, 240 bytes a track each, and
-// for each fit that runs at once a scaled copy of its training rows.
+// for each fit that runs at once a scaled copy of its training rows; after the
+// fits, 16 bytes for each track and feature.
 func Run(ctx context.Context, db string, p Params) (*Report, error) {
 	w, err := store.OpenWriter(db)
 	if err != nil {
@@ -76,6 +77,9 @@ func run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(r.gcPercent()))
 	reports, err := r.fitFeatures(ctx)
+	if err == nil {
+		err = r.placeAll(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, r.fit.Abort())
 	}
@@ -92,6 +96,7 @@ type runner struct {
 
 	fitters chan *Fitter // as many as fits may run at once
 	storing sync.Mutex   // one transaction at a time, so that none waits for the file's lock
+	placing labeller     // with the features that have been fitted
 	sums    [store.NumFeatures][sha256.Size]byte
 }
 
@@ -114,6 +119,7 @@ func (r *runner) open() error {
 	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
 		return err
 	}
+	r.placing.places = make(map[store.Feature]*assigner)
 	r.fitters = make(chan *Fitter, r.fits())
 	for range cap(r.fitters) {
 		r.fitters <- NewFitter(r.p.Options)
@@ -190,7 +196,7 @@ func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureRepor
 	}
 	clusters := Align(models)
 	report := &FeatureReport{f, r.summary(models, clusters, labels, matrix)}
-	return report, r.store(f, models, clusters, matrix, report.Summary)
+	return report, r.store(f, models, clusters, report.Summary)
 }
 
 // summary describes the fits of a feature; labels are each model's of all rows.
@@ -207,19 +213,38 @@ func (r *runner) summary(models []*Model, clusters [][]int, labels [][]uint16, m
 }
 
 // store hands a feature's results to the fit.
-func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, matrix []float64, s store.Summary) error {
+func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s store.Summary) error {
 	stored := make([]*store.Model, len(models))
 	for fold, m := range models {
 		stored[fold] = storedModel(m, f, fold, clusters[fold])
 	}
-	a := assigner{models: models, clusters: clusters, folds: r.folds, matrix: matrix}
 	r.storing.Lock()
 	defer r.storing.Unlock()
+	r.placing.places[f] = &assigner{models: models, clusters: clusters}
 	r.fit.PutSummary(f, s)
-	if err := r.fit.PutModels(stored); err != nil {
-		return err
+	return r.fit.PutModels(stored)
+}
+
+// placeAll stores the places of all tracks. All features of a track are stored
+// together, so the vectors are read again, a batch of tracks at a time.
+func (r *runner) placeAll(ctx context.Context) error {
+	size := batchTracks(r.p.K, len(r.p.Features))
+	for first := 0; first < len(r.ids); first += size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(first+size, len(r.ids))
+		l := &r.placing
+		l.ids = r.ids[first:end]
+		err := r.w.View(func(db *store.DB) error { return l.readRun(db, r.folds[first:end]) })
+		if err != nil {
+			return err
+		}
+		if err := r.fit.PutAssignments(l.ids, l.at); err != nil {
+			return err
+		}
 	}
-	return r.fit.PutAssignments(f, r.ids, a.at)
+	return nil
 }
 
 // read returns a feature's vectors as a matrix of one row per track, and keeps
@@ -371,6 +396,12 @@ type assigner struct {
 	index     []int              // rows of one fold
 	labels    []int
 	distances []float64
+}
+
+// reset makes the assigner ready for other rows, whose matrix is then to be
+// appended.
+func (a *assigner) reset(folds []uint16) {
+	a.folds, a.matrix, a.places = folds, a.matrix[:0], nil
 }
 
 // at returns the place of row i; it is good until the next call.

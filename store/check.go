@@ -292,7 +292,7 @@ func (c *checker) arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
 }
 
 func (c *checker) vector(f Feature, id TrackID) (v Vector, err error) {
-	key := featureKey(f, id)
+	key := vectorKey(f, id)
 	sealed, err := c.get(c.tx.Bucket(vectorsBucket), key)
 	switch {
 	case err != nil:
@@ -387,7 +387,6 @@ func (c *checker) clustering(cl *Clustering) error {
 		buckets[i] = b
 	}
 	c.models = make(map[Feature][]*Model)
-	first := -1 // number of assignments
 	for i, f := range cl.Features {
 		if f >= NumFeatures || i > 0 && f <= cl.Features[i-1] && slices.Contains(cl.Features[:i], f) {
 			return fmt.Errorf("features %v are not different ones", cl.Features)
@@ -395,19 +394,13 @@ func (c *checker) clustering(cl *Clustering) error {
 		if err := c.featureModels(cl, f, buckets[inModels]); err != nil {
 			return err
 		}
-		n, err := c.assignments(cl, f, buckets)
-		if err != nil {
-			return err
-		}
-		if first < 0 {
-			first = n
-		}
-		if n != first {
-			return fmt.Errorf("places %d tracks by %v, %d by %v", n, f, first, cl.Features[0])
-		}
 	}
-	if cl.Generation == c.state.Generation && uint64(first) != c.state.Tracks {
-		return fmt.Errorf("places %d tracks of %d", first, c.state.Tracks)
+	tracks, err := c.assignments(cl, buckets)
+	if err != nil {
+		return err
+	}
+	if cl.Generation == c.state.Generation && uint64(tracks) != c.state.Tracks {
+		return fmt.Errorf("places %d tracks of %d", tracks, c.state.Tracks)
 	}
 	return c.members(cl, buckets)
 }
@@ -442,20 +435,32 @@ func (c *checker) featureModels(cl *Clustering, f Feature, b *bbolt.Bucket) erro
 	return nil
 }
 
-// assignments checks the places of a feature and returns their number.
-func (c *checker) assignments(cl *Clustering, f Feature, buckets [len(fitBuckets)]*bbolt.Bucket) (n int, err error) {
-	where := fmt.Sprintf("%s %v", cl.Name, f)
+// assignments checks the places of all tracks and returns the number of tracks
+// that have one.
+func (c *checker) assignments(cl *Clustering, buckets [len(fitBuckets)]*bbolt.Bucket) (tracks int, err error) {
 	var a Assignment
-	err = scan(buckets[inAssignments], []byte{byte(f)}, func(key, sealed []byte) error {
-		n++
+	var last TrackID
+	features := 0 // of the last track
+	whole := func() {
+		if last != "" && features != len(cl.Features) {
+			c.problem(cl.Name, string(last), "has a place by %d features of %d", features, len(cl.Features))
+		}
+	}
+	err = each(buckets[inAssignments], func(key, sealed []byte) error {
 		c.sum.Assignments++
-		id := TrackID(key[1:])
-		c.guarded(where, string(id), func() error {
+		id, f, err := splitAssignmentKey(key)
+		if err != nil || !slices.Contains(cl.Features, f) {
+			c.problem(cl.Name, fmt.Sprintf("%q", key), "key is not that of a track and a feature clustered by")
+			return nil
+		}
+		if id != last {
+			whole()
+			tracks, last, features = tracks+1, id, 0
+		}
+		features++
+		c.guarded(fmt.Sprintf("%s %v", cl.Name, f), string(id), func() error {
 			if err := unsealAssignment(key, sealed, &a); err != nil {
 				return err
-			}
-			if first, err := c.get(buckets[inAssignments], featureKey(cl.Features[0], id)); first == nil || err != nil {
-				return errors.Join(err, fmt.Errorf("has no place by %v", cl.Features[0]))
 			}
 			member, err := c.get(buckets[inMembers], memberKey(f, a.Cluster, a.Distance(), id))
 			if member == nil || err != nil {
@@ -465,7 +470,8 @@ func (c *checker) assignments(cl *Clustering, f Feature, buckets [len(fitBuckets
 		})
 		return nil
 	})
-	return n, err
+	whole()
+	return tracks, err
 }
 
 // place checks an assignment against the model that made it.
@@ -501,7 +507,7 @@ func (c *checker) members(cl *Clustering, buckets [len(fitBuckets)]*bbolt.Bucket
 			if err != nil {
 				return err
 			}
-			assignment := featureKey(Feature(key[0]), id)
+			assignment := assignmentKey(id, Feature(key[0]))
 			place, err := c.get(buckets[inAssignments], assignment)
 			if place == nil || err != nil {
 				return errors.Join(err, errors.New("has no assignment"))

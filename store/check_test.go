@@ -55,9 +55,9 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 			}
 		}
 		fit.PutSummary(f, Summary{Sizes: make([]uint64, 3)})
-		if err := fit.PutAssignments(f, ids, func(i int) *Assignment { return madePlace(ids[i]) }); err != nil {
-			t.Fatal(err)
-		}
+	}
+	if err := fit.PutAssignments(ids, func(_ Feature, i int) *Assignment { return madePlace(ids[i]) }); err != nil {
+		t.Fatal(err)
 	}
 	if err := fit.Commit([32]byte{1}); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestCheckFinds(t *testing.T) {
 		want  string
 	}{
 		"track without vector": {
-			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(featureKey(2, ids[1])) },
+			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorKey(2, ids[1])) },
 			"vector sections_start TRAAAAA00000000002: is missing",
 		},
 		"track without arrays": {
@@ -95,7 +95,7 @@ func TestCheckFinds(t *testing.T) {
 		},
 		"vector without track": {
 			func(tx *bbolt.Tx) error {
-				key := featureKey(0, testID(9))
+				key := vectorKey(0, testID(9))
 				return tx.Bucket(vectorsBucket).Put(key, sealVector(key, new(Vector)))
 			},
 			"vector bars_start TRAAAAA00000000009: has no track",
@@ -123,8 +123,8 @@ func TestCheckFinds(t *testing.T) {
 			"model of segments_loudness_start, fold 1, is missing",
 		},
 		"assignment gone": {
-			func(tx *bbolt.Tx) error { return fit(tx, assignmentsBucket).Delete(featureKey(5, ids[0])) },
-			"places 2 tracks by segments_loudness_start, 3 by bars_start",
+			func(tx *bbolt.Tx) error { return fit(tx, assignmentsBucket).Delete(assignmentKey(ids[0], 5)) },
+			"has a place by 1 features of 2",
 		},
 		"member gone": {
 			func(tx *bbolt.Tx) error {
@@ -143,7 +143,7 @@ func TestCheckFinds(t *testing.T) {
 			func(tx *bbolt.Tx) error {
 				a := *place
 				a.Cluster++
-				key := featureKey(0, ids[0])
+				key := assignmentKey(ids[0], 0)
 				member := memberKey(0, a.Cluster, a.Distance(), ids[0])
 				return errors.Join(fit(tx, assignmentsBucket).Put(key, sealAssignment(key, &a)), fit(tx, membersBucket).Put(member, seal(member, nil)))
 			},
@@ -152,7 +152,7 @@ func TestCheckFinds(t *testing.T) {
 		"value of another key": {
 			func(tx *bbolt.Tx) error {
 				b := tx.Bucket(vectorsBucket)
-				return b.Put(featureKey(0, ids[0]), slices.Clone(b.Get(featureKey(0, ids[1]))))
+				return b.Put(vectorKey(0, ids[0]), slices.Clone(b.Get(vectorKey(0, ids[1]))))
 			},
 			`vector bars_start TRAAAAA00000000001: store is damaged: key "\x00TRAAAAA00000000001": checksum differs`,
 		},

@@ -330,7 +330,7 @@ func (db *DB) Models(c *Clustering, f Feature) (models []*Model, err error) {
 // ErrNotAssigned.
 func (db *DB) Assignment(c *Clustering, f Feature, id TrackID) (a Assignment, err error) {
 	err = db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
-		key := featureKey(f, id)
+		key := assignmentKey(id, f)
 		sealed, err := get(b, key)
 		if err != nil {
 			return err
@@ -348,11 +348,15 @@ func (db *DB) Assignment(c *Clustering, f Feature, id TrackID) (a Assignment, er
 func (db *DB) Assignments(c *Clustering, f Feature, fn func(id TrackID, a *Assignment) error) error {
 	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
 		var a Assignment
-		return scan(b, []byte{byte(f)}, func(key, sealed []byte) error {
+		return each(b, func(key, sealed []byte) error {
+			id, of, err := splitAssignmentKey(key)
+			if err != nil || of != f {
+				return err
+			}
 			if err := unsealAssignment(key, sealed, &a); err != nil {
 				return err
 			}
-			return fn(TrackID(key[1:]), &a)
+			return fn(id, &a)
 		})
 	})
 }
@@ -398,15 +402,13 @@ func (db *DB) Unassigned(c *Clustering, after TrackID, fn func(id TrackID) bool)
 			return err
 		}
 		// A track has a place in all features or in none.
-		prefix := []byte{byte(c.Features[0])}
 		assigned, tracks := b.Cursor(), tx.Bucket(tracksBucket).Cursor()
-		place, _ := assigned.Seek(featureKey(c.Features[0], after))
+		place, _ := assigned.Seek([]byte(after))
 		for key, _ := tracks.Seek([]byte(after)); key != nil; key, _ = tracks.Next() {
-			for bytes.HasPrefix(place, prefix) && bytes.Compare(place[1:], key) < 0 {
+			for place != nil && bytes.Compare(place, key) < 0 {
 				place, _ = assigned.Next()
 			}
-			labelled := bytes.HasPrefix(place, prefix) && bytes.Equal(place[1:], key)
-			if !labelled && TrackID(key) != after && !fn(TrackID(key)) {
+			if !bytes.HasPrefix(place, key) && TrackID(key) != after && !fn(TrackID(key)) {
 				return nil
 			}
 		}
@@ -422,7 +424,7 @@ func unassign(tx *bbolt.Tx, id TrackID) error {
 		members := fits.Bucket(fit).Bucket(membersBucket)
 		var a Assignment
 		for _, f := range Features {
-			key := featureKey(f, id)
+			key := assignmentKey(id, f)
 			sealed := assignments.Get(key)
 			if sealed == nil {
 				continue

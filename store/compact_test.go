@@ -113,7 +113,7 @@ func TestCompactFollowsLink(t *testing.T) {
 
 func TestCompactAndBackupRefuseDamage(t *testing.T) {
 	w, path := usedStore(t)
-	err := w.update(func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(featureKey(2, testID(7))) })
+	err := w.update(func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorKey(2, testID(7))) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // FormatVersion is the version of the file format that this package writes.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // readTimeout is how long a reader waits for a writer between whose batches it
 // wants to get in; a batch takes a fraction of a second.

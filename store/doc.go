@@ -3,7 +3,7 @@
 // vector, clustering, assignment), the file's format and its transactions. It
 // leaves reading song files, computing statistics and fitting to others.
 //
-// # Format, version 1
+// # Format, version 2
 //
 // Numbers in keys are big-endian, so that byte order is numeric order; numbers
 // in values are little-endian. Every value below ends in a checksum, four
@@ -23,7 +23,7 @@
 //	fits      fit uint32                              bucket, one per fit, with the buckets below
 //
 //	fits/N/models       feature uint8, fold uint16    Model
-//	fits/N/assignments  feature uint8, ID[18]         Assignment
+//	fits/N/assignments  ID[18] feature uint8          Assignment
 //	fits/N/members      feature uint8, cluster        empty; derived from assignments
 //	                    uint16, distance float64, ID[18]
 //
@@ -85,5 +85,6 @@
 //
 // # Versions
 //
-//	1  the first
+//	1  before the first release; no longer read
+//	2  assignments by track and then feature, so that a track's are next to each other
 package store

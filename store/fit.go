@@ -27,6 +27,9 @@ type Fit struct {
 	w *Writer
 	c Clustering
 
+	ids     []TrackID             // those placed so far
+	members [NumFeatures][]member // of their clusters
+
 	pending []entry // not written yet
 	data    []byte  // their keys and values
 	limit   int     // length at which data is written
@@ -38,8 +41,7 @@ type Fit struct {
 // since millions of pointers would keep the garbage collector busy.
 type entry struct {
 	bucket     uint8 // number in fitBuckets
-	feature    Feature
-	start, end int // of key and value
+	start, end int   // of key and value
 	keyLen     int
 }
 
@@ -79,7 +81,7 @@ func (w *Writer) NewFit(c Clustering) (*Fit, error) {
 func (f *Fit) PutModels(models []*Model) error {
 	for _, m := range models {
 		key := modelKey(m.Feature, m.Fold)
-		if err := f.put(inModels, m.Feature, key, sealModel(key, m)); err != nil {
+		if err := f.put(inModels, key, sealModel(key, m)); err != nil {
 			return err
 		}
 	}
@@ -91,36 +93,46 @@ func (f *Fit) PutSummary(feature Feature, s Summary) {
 	f.c.Summaries[slices.Index(f.c.Features, feature)] = s
 }
 
-// PutAssignments saves the places of tracks among a feature's clusters. The IDs
-// are in row order; at returns the place of ids[i], which is read before the
+// PutAssignments saves the places of tracks among the clusters of the
+// clustering's features. The IDs are in row order, behind those of the call
+// before; at returns the place of ids[i] by a feature, which is read before the
 // next call.
-func (f *Fit) PutAssignments(feature Feature, ids []TrackID, at func(i int) *Assignment) error {
-	members := make([]member, len(ids))
+func (f *Fit) PutAssignments(ids []TrackID, at func(feature Feature, i int) *Assignment) error {
+	features := slices.Sorted(slices.Values(f.c.Features))
 	for i, id := range ids {
-		a := at(i)
-		members[i] = member{i, a.Cluster, a.Distance()}
-		key := featureKey(feature, id)
-		f.value.buf = f.value.buf[:0]
-		f.value.assignment(a)
-		f.value.buf = seal(key, f.value.buf)
-		if err := f.put(inAssignments, feature, key, f.value.buf); err != nil {
-			return err
+		for _, feature := range features {
+			a := at(feature, i)
+			f.members[feature] = append(f.members[feature], member{uint32(len(f.ids)), a.Cluster, a.Distance()})
+			key := assignmentKey(id, feature)
+			f.value.buf = f.value.buf[:0]
+			f.value.assignment(a)
+			f.value.buf = seal(key, f.value.buf)
+			if err := f.put(inAssignments, key, f.value.buf); err != nil {
+				return err
+			}
 		}
+		f.ids = append(f.ids, id)
 	}
-	// Rows ascend with IDs, so this is the order of the keys, and bbolt fills
-	// page after page.
-	slices.SortFunc(members, member.compare)
-	for _, m := range members {
-		key := memberKey(feature, m.cluster, m.distance, ids[m.row])
-		if err := f.put(inMembers, feature, key, seal(key, nil)); err != nil {
-			return err
+	return nil
+}
+
+// putMembers saves the members of the clusters, once all tracks are placed: in
+// the order of the keys, so that bbolt fills page after page.
+func (f *Fit) putMembers() error {
+	for feature, members := range f.members {
+		slices.SortFunc(members, member.compare)
+		for _, m := range members {
+			key := memberKey(Feature(feature), m.cluster, m.distance, f.ids[m.row])
+			if err := f.put(inMembers, key, seal(key, nil)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 type member struct {
-	row      int
+	row      uint32 // place in the fit's ids, which ascend
 	cluster  Cluster
 	distance float64
 }
@@ -130,10 +142,10 @@ func (m member) compare(n member) int {
 }
 
 // put collects an entry, and writes what has been collected once it is much.
-func (f *Fit) put(bucket uint8, feature Feature, key, value []byte) error {
+func (f *Fit) put(bucket uint8, key, value []byte) error {
 	start := len(f.data)
 	f.data = append(append(f.data, key...), value...)
-	f.pending = append(f.pending, entry{bucket, feature, start, len(f.data), len(key)})
+	f.pending = append(f.pending, entry{bucket, start, len(f.data), len(key)})
 	if len(f.data) < f.limit {
 		return nil
 	}
@@ -151,8 +163,8 @@ func (f *Fit) write() error {
 	return err
 }
 
-// flush writes the entries collected: by bucket and feature, for then keys
-// ascend, and bbolt need not move what it has.
+// flush writes the entries collected, by bucket, for then keys ascend, and bbolt
+// need not move what it has.
 func (f *Fit) flush(tx *bbolt.Tx) error {
 	for bucket, name := range fitBuckets {
 		b, err := fitBucket(tx, &f.c, name)
@@ -160,15 +172,13 @@ func (f *Fit) flush(tx *bbolt.Tx) error {
 			return err
 		}
 		b.FillPercent = fillPercent
-		for _, feature := range Features {
-			for _, e := range f.pending {
-				if int(e.bucket) != bucket || e.feature != feature {
-					continue
-				}
-				value := e.start + e.keyLen
-				if err := b.Put(f.data[e.start:value], f.data[value:e.end]); err != nil {
-					return err
-				}
+		for _, e := range f.pending {
+			if int(e.bucket) != bucket {
+				continue
+			}
+			value := e.start + e.keyLen
+			if err := b.Put(f.data[e.start:value], f.data[value:e.end]); err != nil {
+				return err
 			}
 		}
 	}
@@ -180,10 +190,8 @@ func (f *Fit) flush(tx *bbolt.Tx) error {
 // at returns the place of ids[i], which is read before the next call.
 func (w *Writer) Assign(c *Clustering, ids []TrackID, at func(f Feature, i int) *Assignment) error {
 	fit := Fit{w: w, c: *c, limit: math.MaxInt}
-	for _, f := range c.Features {
-		if err := fit.PutAssignments(f, ids, func(i int) *Assignment { return at(f, i) }); err != nil {
-			return err
-		}
+	if err := errors.Join(fit.PutAssignments(ids, at), fit.putMembers()); err != nil {
+		return err
 	}
 	return fit.write()
 }
@@ -192,6 +200,9 @@ func (w *Writer) Assign(c *Clustering, ids []TrackID, at func(f Feature, i int) 
 // fingerprint is that of the IDs and vectors it was fitted on.
 func (f *Fit) Commit(fingerprint [32]byte) error {
 	f.c.Fingerprint = fingerprint
+	if err := f.putMembers(); err != nil {
+		return err
+	}
 	return f.w.update(func(tx *bbolt.Tx) error {
 		if err := f.flush(tx); err != nil {
 			return err

@@ -37,9 +37,21 @@ func arraysKey(id TrackID, g group) []byte {
 	return append([]byte(id), byte(g))
 }
 
-// featureKey is the key of a vector or an assignment.
-func featureKey(f Feature, id TrackID) []byte {
+func vectorKey(f Feature, id TrackID) []byte {
 	return append([]byte{byte(f)}, id...)
+}
+
+func assignmentKey(id TrackID, f Feature) []byte {
+	return append([]byte(id), byte(f))
+}
+
+// splitAssignmentKey returns the track and the feature of an assignment's key.
+// The ID's bytes are copied.
+func splitAssignmentKey(key []byte) (TrackID, Feature, error) {
+	if len(key) != TrackIDLen+1 || key[TrackIDLen] >= NumFeatures {
+		return "", 0, corrupt(key, "not the key of an assignment")
+	}
+	return TrackID(key[:TrackIDLen]), Feature(key[TrackIDLen]), nil
 }
 
 func fitKey(fit uint32) []byte {

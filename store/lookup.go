@@ -47,10 +47,15 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID, fn func(f Feature, a *
 		return err
 	}
 	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
+		places, err := newFinder(b)
+		if err != nil {
+			return err
+		}
 		var a Assignment
+		key := assignmentKey(id, 0)
 		for _, f := range c.Features {
-			key := featureKey(f, id)
-			sealed, err := get(b, key)
+			key[TrackIDLen] = byte(f)
+			sealed, err := places.get(key)
 			if err != nil {
 				return err
 			}
@@ -144,12 +149,12 @@ func (db *DB) TrackIDsAt(rows ...int) (ids []TrackID, err error) {
 // no more than a step.
 func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bool, fn func(i int, id []byte, v *Vector)) error {
 	return db.view(func(tx *bbolt.Tx) error {
-		if err := verify(tx.Bucket(vectorsBucket), featureKey(f, first), []byte{byte(f) + 1}, false); err != nil {
+		if err := verify(tx.Bucket(vectorsBucket), vectorKey(f, first), []byte{byte(f) + 1}, false); err != nil {
 			return err
 		}
 		c := tx.Bucket(vectorsBucket).Cursor()
-		key, sealed := c.Seek(featureKey(f, first))
-		if !bytes.Equal(key, featureKey(f, first)) {
+		key, sealed := c.Seek(vectorKey(f, first))
+		if !bytes.Equal(key, vectorKey(f, first)) {
 			return fmt.Errorf("%w: %q", ErrTrackNotFound, first)
 		}
 		var v Vector

@@ -366,61 +366,91 @@ func checkLeaf(p *page, sums bool) error {
 	return nil
 }
 
-// get is b.Get after [verify]: nil says that there is no such key. A key that
-// is found needs less care than one that is not, for its checksum, which is for
-// the caller to look at, says that the value is the key's own.
+// get is b.Get after [verify]: nil says that there is no such key.
 func get(b *bbolt.Bucket, key []byte) ([]byte, error) {
+	f, err := newFinder(b)
+	if err != nil {
+		return nil, err
+	}
+	return f.get(key)
+}
+
+// A finder gets keys of a bucket. A key that is found needs less care than one
+// that is not, for its checksum, which is for the caller to look at, says that
+// the value is the key's own: so it looks at what it passes alone, and has the
+// pages verified only if it does not find the key. Keys that follow each other
+// are found next to each other.
+type finder struct {
+	bucket *bbolt.Bucket
+	pages  *pages // nil when the bucket is not to be verified
+	leaf   page   // of the key found last
+	at     int    // its element
+}
+
+func newFinder(b *bbolt.Bucket) (f finder, err error) {
+	f.bucket = b
 	if !b.Writable() && b.Root() != 0 {
-		ps, err := pagesOf(b.Tx())
-		if err != nil {
-			return nil, err
-		}
-		if value := ps.find(uint64(b.Root()), key); value != nil {
+		f.pages, err = pagesOf(b.Tx())
+	}
+	return f, err
+}
+
+// get returns the value of a key, nil when there is no such key.
+func (f *finder) get(key []byte) ([]byte, error) {
+	if f.pages == nil {
+		return f.bucket.Get(key), nil
+	}
+	if f.at++; f.at >= f.leaf.count || !bytes.Equal(f.leaf.keyWithin(f.at), key) {
+		f.find(key)
+	}
+	if f.leaf.count > 0 && f.leaf.flags(f.at) == 0 {
+		if value := f.leaf.valueWithin(f.at); value != nil {
 			return value, nil
 		}
 	}
-	if err := verify(b, key, nil, true); err != nil {
+	if err := verify(f.bucket, key, nil, true); err != nil {
 		return nil, err
 	}
-	return b.Get(key), nil
+	return f.bucket.Get(key), nil
 }
 
-// find returns the value of a key in the tree under root. It looks at what it
-// passes alone, so nil can also say that something is damaged.
-func (ps *pages) find(root uint64, key []byte) []byte {
+// find sets leaf and at, or leaves no leaf: there is no such key, or something
+// is damaged.
+func (f *finder) find(key []byte) {
+	f.leaf = page{}
 	var low, high []byte
-	for id, depth := root, 0; depth <= maxDepth; depth++ {
-		data, err := ps.raw(id)
-		if err != nil || ps.isFree(id) {
-			return nil
+	id := uint64(f.bucket.Root())
+	for range maxDepth {
+		data, err := f.pages.raw(id)
+		if err != nil || f.pages.isFree(id) {
+			return
 		}
 		p := page{id: id, data: data}
 		if p.readHeader() != nil || p.count == 0 {
-			return nil
+			return
 		}
 		first, last := p.keyWithin(0), p.keyWithin(p.count-1)
 		if first == nil || last == nil || low != nil && !bytes.Equal(first, low) || high != nil && bytes.Compare(last, high) >= 0 {
-			return nil
+			return
 		}
 		at, exact := sort.Find(p.count, func(i int) int { return bytes.Compare(key, p.keyWithin(i)) })
 		if p.leaf {
-			if !exact || p.flags(at) != 0 {
-				return nil
+			if exact {
+				f.leaf, f.at = p, at
 			}
-			return p.valueWithin(at)
+			return
 		}
 		if !exact {
 			at--
 		}
 		if at < 0 {
-			return nil
+			return
 		}
 		id, low = p.child(at), p.keyWithin(at)
 		if at+1 < p.count {
 			high = p.keyWithin(at + 1)
 		}
 	}
-	return nil
 }
 
 // each is b.ForEach after [verify].

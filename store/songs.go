@@ -30,7 +30,7 @@ func EncodeSong(s *Song, vectors *[NumFeatures]Vector) *EncodedSong {
 		}
 	}
 	for _, f := range Features {
-		e.vectors[f] = sealVector(featureKey(f, s.ID), &vectors[f])
+		e.vectors[f] = sealVector(vectorKey(f, s.ID), &vectors[f])
 	}
 	return e
 }
@@ -148,7 +148,7 @@ func getTrack(tx *bbolt.Tx, id TrackID) (Track, error) {
 func trackNotFound(tx *bbolt.Tx, id TrackID) error {
 	if !tx.Writable() {
 		track, err1 := get(tx.Bucket(tracksBucket), []byte(id))
-		vector, err2 := get(tx.Bucket(vectorsBucket), featureKey(0, id))
+		vector, err2 := get(tx.Bucket(vectorsBucket), vectorKey(0, id))
 		switch err := errors.Join(err1, err2); {
 		case err != nil:
 			return err
@@ -230,7 +230,7 @@ func (db *DB) Arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
 // Vector returns a track's stat vector of a feature, or ErrTrackNotFound.
 func (db *DB) Vector(f Feature, id TrackID) (v Vector, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
-		key := featureKey(f, id)
+		key := vectorKey(f, id)
 		sealed, err := get(tx.Bucket(vectorsBucket), key)
 		if err != nil {
 			return err
@@ -378,7 +378,7 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *S
 func putVectors(tx *bbolt.Tx, s *EncodedSong, state *State) error {
 	same := true
 	for _, f := range Features {
-		key := featureKey(f, s.ID)
+		key := vectorKey(f, s.ID)
 		if bytes.Equal(tx.Bucket(vectorsBucket).Get(key), s.vectors[f]) {
 			continue
 		}
@@ -400,7 +400,7 @@ func deleteTrack(tx *bbolt.Tx, id TrackID, state *State) error {
 		return err
 	}
 	for _, f := range Features {
-		if err := tx.Bucket(vectorsBucket).Delete(featureKey(f, id)); err != nil {
+		if err := tx.Bucket(vectorsBucket).Delete(vectorKey(f, id)); err != nil {
 			return err
 		}
 	}

@@ -247,7 +247,7 @@ func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	model := &Model{Feature: f, Fold: 1, Centroids: make([]Vector, 2), Clusters: []Cluster{1, 0}, Inertia: 3, Steps: 4}
 	err = errors.Join(
 		fit.PutModels([]*Model{model}),
-		fit.PutAssignments(f, ids, func(i int) *Assignment {
+		fit.PutAssignments(ids, func(_ Feature, i int) *Assignment {
 			return &Assignment{Fold: 1, Label: 0, Cluster: 1, Distances: []float64{float64(10 - i), 20}}
 		}),
 		fit.Commit([32]byte{1}))
@@ -569,7 +569,7 @@ func TestGoldenBytes(t *testing.T) {
 		{"file", goldenFile, sealFile(file)},
 		{"clustering", goldenClustering, sealClustering(clustering)},
 		{"model", goldenModel, sealModel(modelKey(1, 2), model)[2+3*240:]},
-		{"assignment", goldenAssignment, sealAssignment(featureKey(1, song.ID), assignment)},
+		{"assignment", goldenAssignment, sealAssignment(assignmentKey(song.ID, 1), assignment)},
 		{"member key", goldenMember, memberKey(1, 2, 0.5, song.ID)},
 	} {
 		if got := hex.EncodeToString(g.got); got != g.want {
@@ -675,6 +675,6 @@ const (
 	goldenFile       = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
 	goldenClustering = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000017fdf3ef"
 	goldenModel      = "0300000000000000f83f07000000fec8f397"
-	goldenAssignment = "04000100020001000000000000f83f000000000000e03f179b599b"
+	goldenAssignment = "04000100020001000000000000f83f000000000000e03fb9352476"
 	goldenMember     = "0100023fe0000000000000545241414141413030303030303030303031"
 )

@@ -138,11 +138,12 @@ func fit(tb testing.TB, w *store.Writer, n int) {
 	for i := range ids {
 		ids[i] = ID(i)
 	}
+	var all [store.NumFeatures][]*store.Model
 	for _, f := range store.Features {
-		models := models(f)
-		check(tb, fit.PutModels(models))
-		check(tb, fit.PutAssignments(f, ids, func(i int) *store.Assignment { return assignment(models, f, i) }))
+		all[f] = models(f)
+		check(tb, fit.PutModels(all[f]))
 	}
+	check(tb, fit.PutAssignments(ids, func(f store.Feature, i int) *store.Assignment { return assignment(all[f], f, i) }))
 	check(tb, fit.Commit([32]byte{}))
 }
 
