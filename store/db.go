@@ -128,7 +128,15 @@ func checkOpened(b *bbolt.DB, file *os.File) error {
 		if err := checkFormat(ps); err != nil {
 			return err
 		}
-		if err := checkBuckets(ps); err != nil {
+		sealed, err := ps.metaValue(endsKey)
+		if err != nil {
+			return err
+		}
+		ends, err := unseal(endsKey, sealed)
+		if err != nil || len(ends) != 4 {
+			return corrupt(endsKey, "checksum differs")
+		}
+		if err := checkBuckets(ps, binary.LittleEndian.Uint32(ends)); err != nil {
 			return err
 		}
 		for _, name := range topBuckets {
@@ -141,7 +149,7 @@ func checkOpened(b *bbolt.DB, file *os.File) error {
 }
 
 func checkFormat(ps *pages) error {
-	v, err := ps.format()
+	v, err := ps.metaValue(formatKey)
 	switch {
 	case err != nil:
 		return err

@@ -12,6 +12,7 @@
 //
 //	bucket    key                                     value
 //	meta      "format"                                uint32 version (no checksum)
+//	meta      "ends"                                  uint32 CRC-32C of the other buckets' ends, see below
 //	meta      "state"                                 State: tracks, generation uint64, next fit uint32
 //	meta      "created", "ingested", "written"        uint64: when the store was made, songs or files were
 //	                                                  last written, anything was; nanoseconds since 1970
@@ -82,9 +83,15 @@
 //
 // bbolt keeps no checksums of its pages. Readers check the structure of those
 // they visit, so that a damaged one is an error and never hides what is there.
+// A bucket's first page is known from one number alone; so Open looks at the
+// ends of each bucket, too. Their checksum is that of the first entry and of the
+// last of each bucket but meta, in the order of the names of their path, the
+// buckets without entries left out. An entry is added as the names, its key and
+// its value, each with its length before it as uint32.
 //
 // # Versions
 //
 //	1  before the first release; no longer read
-//	2  assignments by track and then feature, so that a track's are next to each other
+//	2  assignments by track and then feature, so that a track's are next to each other;
+//	   the ends of the buckets
 package store

@@ -28,6 +28,7 @@ var topBuckets = [][]byte{metaBucket, tracksBucket, arraysBucket, vectorsBucket,
 var (
 	formatKey   = []byte("format")
 	stateKey    = []byte("state")
+	endsKey     = []byte("ends")
 	createdKey  = []byte("created")
 	ingestedKey = []byte("ingested")
 	writtenKey  = []byte("written")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"hash/fnv"
 	"slices"
 	"sort"
@@ -560,21 +561,98 @@ func childBucket(parent *bucketTree, p *page, i int) (*bucketTree, error) {
 }
 
 // checkBuckets checks the pages of the buckets, which every question relies on,
-// and the buckets so small that they are in those.
-func checkBuckets(ps *pages) error {
-	return ps.buckets(func(b *bucketTree) error {
+// the buckets so small that they are in those, and that the others begin and end
+// as they were written: the number of a bucket's first page is nowhere else, and
+// a wrong one that is of the same bucket would hide the entries before or behind.
+func checkBuckets(ps *pages, want uint32) error {
+	var got ends
+	err := ps.buckets(func(b *bucketTree) error {
 		if b.root == 0 {
-			meta := bytes.Equal(b.path[0], metaBucket)
-			return checkLeaf(&b.page, !meta) // the format has no checksum
+			if err := checkLeaf(&b.page, !isMeta(b.path)); err != nil { // the format has no checksum
+				return err
+			}
 		}
-		_, err := ps.page(b.root)
-		return err
+		return ps.addEnds(&got, b)
 	})
+	if err == nil && got.sum != want {
+		err = fmt.Errorf("%w: a bucket begins or ends with another entry than was written", ErrCorrupt)
+	}
+	return err
 }
 
-// format returns the value of the key "format" in the bucket "meta", nil when
-// there is none.
-func (ps *pages) format() (value []byte, err error) {
+// addEnds adds a bucket's first and last entry.
+func (ps *pages) addEnds(e *ends, b *bucketTree) error {
+	if b.root == 0 {
+		if n := b.page.count; n > 0 {
+			e.add(b.path, b.page.key(0), b.page.value(0))
+			e.add(b.path, b.page.key(n-1), b.page.value(n-1))
+		}
+		return nil
+	}
+	for _, end := range []func(p *page) int{func(*page) int { return 0 }, func(p *page) int { return p.count - 1 }} {
+		id := b.root
+		for depth := 0; ; depth++ {
+			p, err := ps.page(id)
+			if err != nil {
+				return err
+			}
+			if depth > maxDepth {
+				return damagedPage(id, "the tree goes in circles")
+			}
+			i := end(&p)
+			if p.leaf {
+				e.add(b.path, p.key(i), p.value(i))
+				break
+			}
+			id = p.child(i)
+		}
+	}
+	return nil
+}
+
+func isMeta(path [][]byte) bool { return bytes.Equal(path[0], metaBucket) }
+
+// An ends is a checksum of the first and last entries of buckets.
+type ends struct{ sum uint32 }
+
+func (e *ends) add(path [][]byte, key, value []byte) {
+	if isMeta(path) {
+		return // which holds the checksum
+	}
+	for _, b := range append(slices.Clip(path), key, value) {
+		e.sum = crc32.Update(e.sum, castagnoli, binary.LittleEndian.AppendUint32(nil, uint32(len(b))))
+		e.sum = crc32.Update(e.sum, castagnoli, b)
+	}
+}
+
+// putEnds records the ends of all buckets as the transaction leaves them.
+func putEnds(tx *bbolt.Tx) error {
+	var e ends
+	var addAll func(path [][]byte, b *bbolt.Bucket) error
+	addAll = func(path [][]byte, b *bbolt.Bucket) error {
+		if holdsBuckets(path) {
+			return b.ForEachBucket(func(name []byte) error {
+				return addAll(append(slices.Clip(path), name), b.Bucket(name))
+			})
+		}
+		c := b.Cursor()
+		if key, value := c.First(); key != nil {
+			e.add(path, key, value)
+			key, value = c.Last()
+			e.add(path, key, value)
+		}
+		return nil
+	}
+	err := tx.ForEach(func(name []byte, b *bbolt.Bucket) error { return addAll([][]byte{name}, b) })
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(metaBucket).Put(endsKey, seal(endsKey, binary.LittleEndian.AppendUint32(nil, e.sum)))
+}
+
+// metaValue returns the value of a key in the bucket "meta", nil when there is
+// none.
+func (ps *pages) metaValue(key []byte) (value []byte, err error) {
 	data, err := ps.raw(ps.root)
 	if err != nil || binary.NativeEndian.Uint16(data[10:]) == 0 {
 		return nil, err // a new file of bbolt's
@@ -589,7 +667,7 @@ func (ps *pages) format() (value []byte, err error) {
 				return err
 			}
 			for i := range b.page.count {
-				if bytes.Equal(b.page.key(i), formatKey) {
+				if bytes.Equal(b.page.key(i), key) {
 					value = b.page.value(i)
 				}
 			}

@@ -154,7 +154,7 @@ func create(path string) error {
 		if err := tx.Bucket(metaBucket).Put(formatKey, binary.LittleEndian.AppendUint32(nil, FormatVersion)); err != nil {
 			return err
 		}
-		return errors.Join(putState(tx, State{}), putTime(tx, createdKey), putTime(tx, writtenKey))
+		return errors.Join(putState(tx, State{}), putTime(tx, createdKey), putTime(tx, writtenKey), putEnds(tx))
 	})
 	if err := errors.Join(err, b.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
@@ -184,7 +184,7 @@ func (w *Writer) update(fn func(tx *bbolt.Tx) error) error {
 			if err := fn(tx); err != nil {
 				return err
 			}
-			return putTime(tx, writtenKey)
+			return errors.Join(putTime(tx, writtenKey), putEnds(tx))
 		})
 	})
 }
