@@ -89,7 +89,7 @@ func (l *labeller) readRun(db *store.DB, folds []uint16) error {
 	for f, a := range l.places {
 		a.reset(folds)
 		all := func(int) bool { return true }
-		err := db.VectorRange(f, l.ids[0], len(l.ids), all, func(_ int, _ []byte, v *store.Vector) {
+		err := db.VectorRange(f, l.ids[0], l.ids[len(l.ids)-1], len(l.ids), all, func(_ int, _ []byte, v *store.Vector) {
 			a.matrix = append(a.matrix, v[:]...)
 		})
 		if err != nil {

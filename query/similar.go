@@ -238,8 +238,8 @@ type totals struct {
 
 // A share is what one worker does: the rows from from on, before to.
 type share struct {
-	from, to int
-	first    store.TrackID // in row from
+	from, to    int
+	first, last store.TrackID
 }
 
 func (s *search) newTotals() (*totals, error) {
@@ -250,17 +250,18 @@ func (s *search) newTotals() (*totals, error) {
 	n := int(state.Tracks)
 	t := &totals{search: s, sums: make([]float64, n), ids: make([][store.TrackIDLen]byte, n)}
 	workers := min(runtime.GOMAXPROCS(0), n)
-	rows := make([]int, workers)
-	for w := range rows {
-		rows[w] = w * n / workers
-		t.shares = append(t.shares, share{from: rows[w], to: (w + 1) * n / workers})
+	var ends []int
+	for w := range workers {
+		s := share{from: w * n / workers, to: (w + 1) * n / workers}
+		t.shares = append(t.shares, s)
+		ends = append(ends, s.from, s.to-1)
 	}
-	first, err := s.db.TrackIDsAt(rows...)
+	ids, err := s.db.TrackIDsAt(ends...)
 	if err != nil {
 		return nil, err
 	}
 	for w := range t.shares {
-		t.shares[w].first = first[w]
+		t.shares[w].first, t.shares[w].last = ids[2*w], ids[2*w+1]
 	}
 	return t, nil
 }
@@ -275,7 +276,7 @@ func (t *totals) add(first, end int, bound float64) error {
 		sums, ids := t.sums[w.from:w.to], t.ids[w.from:w.to]
 		group.Go(func() error {
 			for i := first; i < end; i++ {
-				err := t.db.VectorRange(t.features[i], w.first, len(sums),
+				err := t.db.VectorRange(t.features[i], w.first, w.last, len(sums),
 					func(row int) bool { return sums[row] <= bound },
 					func(row int, id []byte, v *store.Vector) {
 						sums[row] += t.profiles[i].distance(v)

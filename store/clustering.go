@@ -398,7 +398,7 @@ func (db *DB) Unassigned(c *Clustering, after TrackID, fn func(id TrackID) bool)
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(verify(b, nil, nil, false), verify(tx.Bucket(tracksBucket), nil, nil, false)); err != nil {
+		if err := errors.Join(verify(b, []byte(after), nil, false), verify(tx.Bucket(tracksBucket), []byte(after), nil, false)); err != nil {
 			return err
 		}
 		// A track has a place in all features or in none.

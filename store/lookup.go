@@ -142,14 +142,14 @@ func (db *DB) TrackIDsAt(rows ...int) (ids []TrackID, err error) {
 }
 
 // VectorRange calls fn with stat vectors of a feature: of the n tracks from
-// first on in row order, those with wanted(i), where i counts from 0. The ID's
-// bytes and the vector are fn's until it returns. VectorRange returns
+// first to last in row order, those with wanted(i), where i counts from 0. The
+// ID's bytes and the vector are fn's until it returns. VectorRange returns
 // ErrTrackNotFound when there is no track first and ErrCorrupt when there are
 // fewer than n vectors. Vectors that are not wanted are not read, so they cost
 // no more than a step.
-func (db *DB) VectorRange(f Feature, first TrackID, n int, wanted func(i int) bool, fn func(i int, id []byte, v *Vector)) error {
+func (db *DB) VectorRange(f Feature, first, last TrackID, n int, wanted func(i int) bool, fn func(i int, id []byte, v *Vector)) error {
 	return db.view(func(tx *bbolt.Tx) error {
-		if err := verify(tx.Bucket(vectorsBucket), vectorKey(f, first), []byte{byte(f) + 1}, false); err != nil {
+		if err := verify(tx.Bucket(vectorsBucket), vectorKey(f, first), afterPrefix(vectorKey(f, last)), false); err != nil {
 			return err
 		}
 		c := tx.Bucket(vectorsBucket).Cursor()
