@@ -76,6 +76,13 @@ func newClusterDelete(g *globals) *cobra.Command {
 		Long:    "delete removes a clustering with its models and labels; tracks stay.",
 		Example: "  tatum cluster delete rhythm",
 		Args:    wantArgs(cobra.ExactArgs(1)),
+
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeNames(g)(cmd, args, typed)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			return runClusterDelete(g, args[0])
 		},

@@ -51,6 +51,7 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&arrays, "arrays", "features", "`which` arrays to keep: features or all")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("arrays", completeWords("features", "all")))
 	flags.IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "`number` of processes that read files")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")

@@ -123,7 +123,8 @@ func printTracks[T any](db *store.DB, ids iter.Seq2[string, error], out *render.
 // on standard error; the others are done all the same, and the error in the end
 // is errNotFound.
 func eachTrack(db *store.DB, ids iter.Seq2[string, error], fn func(t *store.Track) error) error {
-	missing := false
+	missing := 0
+	var near suggester
 	for text, err := range ids {
 		if err != nil {
 			return err
@@ -133,16 +134,15 @@ func eachTrack(db *store.DB, ids iter.Seq2[string, error], fn func(t *store.Trac
 			err = fn(t)
 		}
 		if exitCode(err) == exitNotFound {
-			if !missing && errors.Is(err, store.ErrTrackNotFound) {
-				err = suggestTrack(db, text, err)
+			if missing++; missing <= maxSuggestions && errors.Is(err, store.ErrTrackNotFound) {
+				err = near.suggest(db, text, err)
 			}
 			fmt.Fprintf(os.Stderr, "tatum: %v\n", err)
-			missing = true
 		} else if err != nil {
 			return err
 		}
 	}
-	if missing {
+	if missing > 0 {
 		return errNotFound
 	}
 	return nil
@@ -157,18 +157,25 @@ func findTrack(db *store.DB, text string) (*store.Track, error) {
 	return &t, err
 }
 
-// suggestTrack adds to an error the ID that a mistyped one may stand for. It
-// looks at all IDs, so it is for the first mistake only.
-func suggestTrack(db *store.DB, text string, err error) error {
-	ids, listErr := db.TrackIDs()
-	if listErr != nil {
-		return err
+// maxSuggestions is for how many mistyped IDs others are suggested: each is
+// compared with all in the store.
+const maxSuggestions = 5
+
+// A suggester knows all IDs, once it has been asked.
+type suggester struct{ ids []string }
+
+// suggest adds to an error the IDs that a mistyped one may stand for.
+func (s *suggester) suggest(db *store.DB, text string, err error) error {
+	if s.ids == nil {
+		ids, listErr := db.TrackIDs()
+		if listErr != nil {
+			return err
+		}
+		for _, id := range ids {
+			s.ids = append(s.ids, string(id))
+		}
 	}
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = string(id)
-	}
-	if near := query.Nearest(text, texts); len(near) > 0 {
+	if near := query.Nearest(text, s.ids); len(near) > 0 {
 		return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 	}
 	return err

@@ -60,6 +60,13 @@ Exit codes:
 	flags.BoolVar(&g.quiet, "quiet", false, "no progress on standard error")
 	cobra.CheckErr(root.RegisterFlagCompletionFunc("output", completeFormats))
 	root.AddCommand(newIngest(g), newWorker(), newCluster(g), newQuery(g), newExport(g), newStore(g), newDemo(g), newMan(), newVersion())
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Example = "  tatum help query track"
+			cmd.PreRunE = func(_ *cobra.Command, topic []string) error { return checkTopic(root, topic) }
+		}
+	}
 	return root
 }
 
@@ -68,6 +75,16 @@ func defaultDB() string {
 		return db
 	}
 	return "tatum.db"
+}
+
+// checkTopic returns an error unless the words name a command; cobra's help
+// finds fault with them on standard output, and succeeds.
+func checkTopic(root *cobra.Command, words []string) error {
+	cmd, rest, err := root.Find(words)
+	if err != nil {
+		return usageError{err}
+	}
+	return noArgs(cmd, rest)
 }
 
 // help is what a command does that only has subcommands.
