@@ -49,10 +49,9 @@ var startTimeout = DefaultTimeout
 func startProcess(argv []string, timeout time.Duration) (*process, error) {
 	p := &process{cmd: exec.Command(argv[0], argv[1:]...), stderr: new(head), timeout: startTimeout}
 	// No file may name a filter library to load, nor does reading need a lock
-	// on it. A second processor, idle as it is, keeps Go from taking the first
-	// away at each call into C; songs are short-lived and small, so that the
-	// collector need not come as often as by default.
-	p.cmd.Env = append(os.Environ(), "HDF5_PLUGIN_PRELOAD=::", "HDF5_USE_FILE_LOCKING=FALSE", "GOMAXPROCS=2", "GOGC=400")
+	// on it. There is one goroutine; its songs are short-lived and small, so that
+	// the collector need not come as often as by default.
+	p.cmd.Env = append(os.Environ(), "HDF5_PLUGIN_PRELOAD=::", "HDF5_USE_FILE_LOCKING=FALSE", "GOMAXPROCS=1", "GOGC=400")
 	p.cmd.Stderr = p.stderr
 	// Ctrl-C is for the parent, which lets its workers finish.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
@@ -77,6 +78,10 @@ func Work(r io.Reader, w io.Writer) error {
 	}
 	var calc seqstat.Calculator
 	for {
+		// A goroutine that never gives way is taken for one that hangs: Go would
+		// then look at it fifty times per song, and take its processor away at
+		// each call into C.
+		runtime.Gosched()
 		m, err := readMessage(in)
 		if errors.Is(err, io.EOF) {
 			return nil
