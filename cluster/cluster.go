@@ -29,7 +29,8 @@ type Params struct {
 	Features []store.Feature // all if empty
 	Workers  int             // fits that run at once; 0 means one
 
-	// Progress, if set, is called after each feature.
+	// Progress, if set, is called after each feature that has been fitted, which
+	// is half of the way, and after each batch of tracks that has been stored.
 	Progress func(done, total int)
 }
 
@@ -169,9 +170,8 @@ func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
 			reports[i] = *report
 			r.storing.Lock()
 			defer r.storing.Unlock()
-			if done++; r.p.Progress != nil {
-				r.p.Progress(done, len(r.p.Features))
-			}
+			done++
+			r.progress(done)
 			return nil
 		})
 	}
@@ -243,8 +243,16 @@ func (r *runner) placeAll(ctx context.Context) error {
 		if err := r.fit.PutAssignments(l.ids, l.at); err != nil {
 			return err
 		}
+		r.progress(len(r.p.Features) * (len(r.ids) + end) / len(r.ids))
 	}
 	return nil
+}
+
+// progress tells of steps done, of which there are two for each feature.
+func (r *runner) progress(done int) {
+	if r.p.Progress != nil {
+		r.p.Progress(done, 2*len(r.p.Features))
+	}
 }
 
 // read returns a feature's vectors as a matrix of one row per track, and keeps
