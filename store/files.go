@@ -238,23 +238,33 @@ func (w *Writer) forget(paths []string) (tracks int, err error) {
 }
 
 // duplicatesOf returns the files, other than those at paths, that have a track
-// which was read from one of them.
+// which forgetting those will remove.
 func (w *Writer) duplicatesOf(paths []string) (duplicates [][]byte, err error) {
 	leaving := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		leaving[path] = true
-	}
+	losing := make(map[TrackID]bool)
 	err = w.View(func(db *DB) error {
-		return db.Files(func(f *File) error {
+		for _, path := range paths {
+			leaving[path] = true
+			f, err := db.File(path)
+			if err != nil {
+				return err
+			}
+			if f == nil {
+				continue
+			}
 			for _, id := range f.Tracks {
 				t, err := db.Track(id)
 				if err != nil && !errors.Is(err, ErrTrackNotFound) {
 					return err
 				}
-				if err == nil && leaving[t.Source.Path] && !leaving[f.Path] {
-					duplicates = append(duplicates, []byte(f.Path))
-					break
+				if err == nil && t.Source.Path == path {
+					losing[id] = true
 				}
+			}
+		}
+		return db.Files(func(f *File) error {
+			if !leaving[f.Path] && slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return losing[id] }) {
+				duplicates = append(duplicates, []byte(f.Path))
 			}
 			return nil
 		})
