@@ -79,7 +79,7 @@ func Work(r io.Reader, w io.Writer) error {
 	var calc seqstat.Calculator
 	for {
 		// A goroutine that never gives way is taken for one that hangs: Go would
-		// then look at it fifty times per song, and take its processor away at
+		// then look at it twenty times per song, and take its processor away at
 		// each call into C.
 		runtime.Gosched()
 		m, err := readMessage(in)

@@ -448,11 +448,12 @@ func (c *checker) assignments(cl *Clustering, buckets [len(fitBuckets)]*bbolt.Bu
 	}
 	err = each(buckets[inAssignments], func(key, sealed []byte) error {
 		c.sum.Assignments++
-		id, f, err := splitAssignmentKey(key)
-		if err != nil || !slices.Contains(cl.Features, f) {
-			c.problem(cl.Name, fmt.Sprintf("%q", key), "key is not that of a track and a feature clustered by")
+		of, f, err := cl.splitAssignmentKey(key)
+		if err != nil {
+			c.problem(cl.Name, "", "%v", err)
 			return nil
 		}
+		id := TrackID(of)
 		if id != last {
 			whole()
 			tracks, last, features = tracks+1, id, 0

@@ -349,17 +349,14 @@ func (db *DB) Assignments(c *Clustering, f Feature, fn func(id TrackID, a *Assig
 	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
 		var a Assignment
 		return each(b, func(key, sealed []byte) error {
-			if len(key) == TrackIDLen+1 && Feature(key[TrackIDLen]) != f {
-				return nil // without a copy of the ID
-			}
-			id, _, err := splitAssignmentKey(key)
-			if err != nil {
+			id, of, err := c.splitAssignmentKey(key)
+			if err != nil || of != f {
 				return err
 			}
 			if err := unsealAssignment(key, sealed, &a); err != nil {
 				return err
 			}
-			return fn(id, &a)
+			return fn(TrackID(id), &a)
 		})
 	})
 }

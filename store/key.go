@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // The buckets of the file. The package comment says what they hold.
@@ -46,13 +47,13 @@ func assignmentKey(id TrackID, f Feature) []byte {
 	return append([]byte(id), byte(f))
 }
 
-// splitAssignmentKey returns the track and the feature of an assignment's key.
-// The ID's bytes are copied.
-func splitAssignmentKey(key []byte) (TrackID, Feature, error) {
-	if len(key) != TrackIDLen+1 || key[TrackIDLen] >= NumFeatures {
-		return "", 0, corrupt(key, "not the key of an assignment")
+// splitAssignmentKey returns the ID and the feature of a key of the clustering's
+// assignments. The ID shares the key's memory.
+func (c *Clustering) splitAssignmentKey(key []byte) (id []byte, f Feature, err error) {
+	if len(key) != TrackIDLen+1 || !slices.Contains(c.Features, Feature(key[TrackIDLen])) {
+		return nil, 0, corrupt(key, "key is not that of a track and a feature clustered by")
 	}
-	return TrackID(key[:TrackIDLen]), Feature(key[TrackIDLen]), nil
+	return key[:TrackIDLen], Feature(key[TrackIDLen]), nil
 }
 
 func fitKey(fit uint32) []byte {

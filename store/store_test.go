@@ -311,6 +311,33 @@ func TestFit(t *testing.T) {
 	})
 }
 
+// TestStrayAssignment turns an assignment's key into one by a feature that the
+// clustering leaves out, as damage may: it must not be passed over.
+func TestStrayAssignment(t *testing.T) {
+	w, path := testWriter(t)
+	putTestSong(t, w, testID(1), "/1", 1)
+	testFit(t, w, "default", testID(1))
+	var c *Clustering
+	view(t, path, func(db *DB) { c, _ = db.Clustering("default") })
+	err := w.update(func(tx *bbolt.Tx) error {
+		b, err := fitBucket(tx, c, assignmentsBucket)
+		if err != nil {
+			return err
+		}
+		key := assignmentKey(testID(1), testFeature+1)
+		return errors.Join(b.Delete(assignmentKey(testID(1), testFeature)), b.Put(key, sealAssignment(key, madePlace(testID(1)))))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view(t, path, func(db *DB) {
+		err := db.Assignments(c, testFeature, func(TrackID, *Assignment) error { return nil })
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("got error %v, want ErrCorrupt", err)
+		}
+	})
+}
+
 func TestCheckName(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"default": true, "märz 2": true, strings.Repeat("a", 255): true,
