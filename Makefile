@@ -21,10 +21,11 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 build: deps
 	$(GO) build -o $(TATUM) ./cmd/tatum
 
-# libhdf5, and a compiler for the binding to it.
+# libhdf5, and a compiler for the binding to it; libdeflate, for speed.
 deps:
-	@if ! { command -v cc && ls /usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h /usr/local/include/hdf5.h; } 2>/dev/null | grep -q hdf5; then \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq gcc libc6-dev libhdf5-dev; fi
+	@if ! { command -v cc && ls /usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h /usr/local/include/hdf5.h; } 2>/dev/null | grep -q hdf5 || \
+		! ls /usr/lib/*/libdeflate.so.0 /usr/lib*/libdeflate.so.0 /usr/local/lib/libdeflate.* 2>/dev/null | grep -q deflate; then \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq gcc libc6-dev libhdf5-dev libdeflate0; fi
 
 demo: build
 	rm -rf demo

@@ -3,6 +3,7 @@ package msd
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"gonum.org/v1/hdf5"
 
@@ -15,6 +16,8 @@ type source struct {
 	path    string
 	rows    int
 	columns int // 1 for an array of one dimension
+	size    int // of a value, bytes
+	storage storage
 }
 
 // openDataset opens the dataset at path and checks that it has as many columns
@@ -33,15 +36,14 @@ func (r *reader) openDataset(path string, columns int, check func(*hdf5.Datatype
 		}
 	}()
 	r.step = StepType
-	size, err := s.checkType(check)
-	if err != nil {
+	if s.size, err = s.checkType(check); err != nil {
 		return nil, r.fail(err)
 	}
 	r.step = StepShape
 	if err := s.checkShape(); err != nil {
 		return nil, r.fail(err)
 	}
-	if err := s.checkStorage(size, r.size); err != nil {
+	if err := s.checkStorage(r.size); err != nil {
 		return nil, r.fail(err)
 	}
 	return s, nil
@@ -111,18 +113,18 @@ func dimensions(n int) string {
 	return fmt.Sprintf("%d dimensions", n)
 }
 
-// checkStorage checks that rows of values of size bytes fit the file, and that
-// they are in it.
-func (s *source) checkStorage(size int, fileSize int64) error {
-	if int64(s.rows)*int64(s.columns*size)/maxRatio > fileSize {
+// checkStorage checks that the rows fit a file of fileSize bytes, and that they
+// are in it.
+func (s *source) checkStorage(fileSize int64) error {
+	if int64(s.rows)*int64(s.columns*s.size)/maxRatio > fileSize {
 		return fmt.Errorf("%d rows cannot be in a file of %d bytes", s.rows, fileSize)
 	}
-	chunk, err := chunkValues(s.Dataset)
-	if err != nil {
+	var err error
+	if s.storage, err = storageOf(s.Dataset); err != nil {
 		return err
 	}
-	if chunk > uint64(maxChunk/size) {
-		return fmt.Errorf("chunks of %d values, want at most %d", chunk, maxChunk/size)
+	if n, most := uint64(s.storage.values), maxChunk/s.size; n > uint64(most) {
+		return fmt.Errorf("chunks of %d values, want at most %d", n, most)
 	}
 	return nil
 }
@@ -140,24 +142,26 @@ func (r *reader) readPart(s *source, start, end int) ([]float64, error) {
 		return nil, r.failf("%d rows for one song, want at most %d", end-start, maxRows)
 	}
 	values := make([]float64, (end-start)*s.columns)
-	if err := r.readRows(s, &values, start, end); err != nil {
+	if err := readRows(r, s, values, start, end); err != nil {
 		return nil, err
 	}
 	return values, nil
 }
 
-// readRows reads rows into buf, a pointer to a slice of exactly their size in
-// the file's type: the binding looks at neither.
-func (r *reader) readRows(s *source, buf any, start, end int) error {
+// readRows reads rows into buf, of exactly their size in the file's type: the
+// binding looks at neither.
+func readRows[T byte | float64](r *reader, s *source, buf []T, start, end int) error {
 	r.begin(s.path, StepRead)
 	if start == end {
 		return nil
 	}
 	var err error
-	if start == 0 && end == s.rows {
-		err = s.Read(buf)
-	} else {
-		err = s.readSlab(buf, start, end)
+	switch whole := start == 0 && end == s.rows; {
+	case whole && s.readChunks(unsafe.Pointer(unsafe.SliceData(buf))):
+	case whole:
+		err = s.Read(&buf)
+	default:
+		err = s.readSlab(&buf, start, end)
 	}
 	if err == nil {
 		return nil

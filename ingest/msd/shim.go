@@ -60,40 +60,60 @@ static int msd_kind(hid_t file, const char *path, hid_t access) {
 
 enum { MSD_LOCAL, MSD_EXTERNAL, MSD_VIRTUAL, MSD_UNKNOWN };
 
-// Says where the values of a dataset are, and how many are in a chunk (0 when
-// it has none).
-static int msd_storage(hid_t set, unsigned long long *chunk) {
+typedef struct {
+	int where;                 // the values are: MSD_LOCAL, …
+	unsigned long long values; // in a chunk; 0 without chunks
+	hsize_t rows, columns;     // of a chunk; 1 column in one dimension
+	unsigned shuffled;         // bytes of a value when chunks are shuffled and then deflated, or 0
+} msd_storage;
+
+// Returns the bytes of a value when chunks are shuffled and then deflated, as
+// in the MSD, or 0.
+static unsigned msd_shuffled(hid_t plist) {
+	unsigned flags, size = 0;
+	size_t n = 1;
+	if (H5Pget_nfilters(plist) != 2 ||
+		H5Pget_filter2(plist, 0, &flags, &n, &size, 0, NULL, NULL) != H5Z_FILTER_SHUFFLE)
+		return 0;
+	n = 0;
+	return H5Pget_filter2(plist, 1, &flags, &n, NULL, 0, NULL, NULL) == H5Z_FILTER_DEFLATE ? size : 0;
+}
+
+// Says how the values of a dataset are stored.
+static msd_storage msd_storage_of(hid_t set) {
 	hsize_t dims[H5S_MAX_RANK];
-	int storage = MSD_UNKNOWN;
+	msd_storage s = {.where = MSD_UNKNOWN};
 	hid_t plist = H5Dget_create_plist(set);
 	if (plist < 0)
-		return MSD_UNKNOWN;
-	*chunk = 0;
+		return s;
 	switch (H5Pget_layout(plist)) {
 	case H5D_COMPACT:
-		storage = MSD_LOCAL;
+		s.where = MSD_LOCAL;
 		break;
 	case H5D_CONTIGUOUS:
-		storage = H5Pget_external_count(plist) == 0 ? MSD_LOCAL : MSD_EXTERNAL;
+		s.where = H5Pget_external_count(plist) == 0 ? MSD_LOCAL : MSD_EXTERNAL;
 		break;
 	case H5D_CHUNKED: {
 		int rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
 		if (rank > 0) {
-			storage = MSD_LOCAL;
-			*chunk = 1;
+			s.where = MSD_LOCAL;
+			s.values = 1;
 			for (int i = 0; i < rank; i++)
-				*chunk *= dims[i]; // each below 2^32, their product too
+				s.values *= dims[i]; // each below 2^32, their product too
+			s.rows = dims[0];
+			s.columns = rank == 2 ? dims[1] : 1;
+			s.shuffled = rank <= 2 ? msd_shuffled(plist) : 0;
 		}
 		break;
 	}
 	case H5D_VIRTUAL:
-		storage = MSD_VIRTUAL;
+		s.where = MSD_VIRTUAL;
 		break;
 	default:
 		break;
 	}
 	H5Pclose(plist);
-	return storage;
+	return s;
 }
 
 // Returns the number of a filter that the dataset needs and libhdf5 has not,
@@ -240,17 +260,20 @@ func isMissing(f *hdf5.File, path string, access *hdf5.PropList) bool {
 	return kind(f, path, access) == C.MSD_MISSING
 }
 
-// chunkValues returns how many values a chunk of the dataset holds, 0 when it
-// has no chunks. It is an error when the values are not in the file itself.
-func chunkValues(d *hdf5.Dataset) (uint64, error) {
-	var n C.ulonglong
-	switch C.msd_storage(id(d), &n) {
+// A storage says how the values of a dataset are stored.
+type storage = C.msd_storage
+
+// storageOf returns how a dataset is stored. It is an error when its values are
+// not in the file itself.
+func storageOf(d *hdf5.Dataset) (storage, error) {
+	s := C.msd_storage_of(id(d))
+	switch s.where {
 	case C.MSD_LOCAL:
-		return uint64(n), nil
+		return s, nil
 	case C.MSD_EXTERNAL, C.MSD_VIRTUAL:
-		return 0, errors.New("its values are in another file, which is not read")
+		return s, errors.New("its values are in another file, which is not read")
 	}
-	return 0, errors.New("unknown storage layout")
+	return s, errors.New("unknown storage layout")
 }
 
 // missingFilter returns the number of a filter that reading the dataset would

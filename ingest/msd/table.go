@@ -163,7 +163,7 @@ func (r *reader) tableRow(t *openTable, i int) ([]byte, error) {
 		}
 		t.buf = t.buf[:(end-i)*t.rowSize]
 		t.first, t.end = i, end
-		if err := r.readRows(t.source, &t.buf, i, end); err != nil {
+		if err := readRows(r, t.source, t.buf, i, end); err != nil {
 			return nil, err
 		}
 	}
