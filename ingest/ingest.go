@@ -24,8 +24,14 @@ const (
 	// reads is given up.
 	DefaultTimeout = time.Minute
 
-	// maxQueued is how many files may be read ahead of the one being saved.
-	maxQueued = 512
+	// A job has this many files at most, or bytes of them if it has more than one.
+	jobFiles = 8
+	jobBytes = 8 << 20
+
+	// maxQueued is how many jobs may be read ahead of the one being saved, and
+	// maxWaiting how many pieces of each, of pipeBuffer bytes or one song.
+	maxQueued  = 64
+	maxWaiting = 16
 
 	// A batch is saved when it has this many songs or bytes, or when its first
 	// song has waited this long.
@@ -218,13 +224,16 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 	work := make(chan *job)
 	queue := make(chan *job, maxQueued)
 	for range max(1, in.o.Workers) {
-		g.Go(func() error { return runWorker(in.o.Worker, in.o.Timeout, work) })
+		w := worker{argv: in.o.Worker, timeout: in.o.Timeout}
+		g.Go(func() error { return w.run(work) })
 	}
 	g.Go(func() error {
 		defer close(queue)
 		defer close(work)
-		for _, f := range files {
-			j := &job{file: f, extras: in.o.Extras, out: make(chan result, 2)}
+		for len(files) > 0 {
+			n := jobLen(files)
+			j := &job{files: files[:n], extras: in.o.Extras, out: make(chan []result, maxWaiting)}
+			files = files[n:]
 			select {
 			case work <- j:
 				queue <- j
@@ -241,24 +250,24 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 	return ctx.Err()
 }
 
+// jobLen returns how many of the first files make a job.
+func jobLen(files []found) int {
+	n, size := 1, files[0].size
+	for ; n < min(jobFiles, len(files)); n++ {
+		if size += files[n].size; size > jobBytes {
+			break
+		}
+	}
+	return n
+}
+
 // takeAll takes in jobs until there are no more.
 func (in *ingester) takeAll(queue <-chan *job, total int) error {
 	progress := Progress{Total: total}
 	for j := range queue {
-		f, err := in.take(j)
-		if err != nil {
+		if err := in.take(j, &progress); err != nil {
 			go drain(j, queue) // so that no worker waits for ever
 			return err
-		}
-		if f == nil {
-			continue
-		}
-		progress.Done++
-		if f.Bad != nil {
-			progress.Bad++
-		}
-		if in.o.Progress != nil {
-			in.o.Progress(progress)
 		}
 	}
 	return in.save()
@@ -271,39 +280,74 @@ func drain(j *job, queue <-chan *job) {
 	}
 }
 
-// take adds one file with its songs to the batch, and saves batches as they
-// fill. It returns nil for a job that no worker did.
-func (in *ingester) take(j *job) (*store.File, error) {
-	f := store.File{Path: j.file.path, Size: j.file.size, ModTime: j.file.modTime, Extras: j.extras}
-	seen := make(map[store.TrackID]bool)
-	var failures []*Failure
-	for r := range j.out {
-		switch id := r.song.ID; {
-		case r.bad != nil:
-			failures = append(failures, r.bad)
-		case seen[id]:
-			in.sum.Duplicates = append(in.sum.Duplicates, store.Duplicate{ID: id, Path: f.Path, Kept: f.Path})
-		default:
-			seen[id] = true
-			f.Tracks = append(f.Tracks, id)
-			if err := in.add(r.song); err != nil {
-				return nil, err
+// take adds the files of a job with their songs to the batch, and saves batches
+// as they fill.
+func (in *ingester) take(j *job, progress *Progress) error {
+	files := j.files
+	var f intake
+	for results := range j.out {
+		for _, r := range results {
+			if !r.end {
+				if err := in.takeResult(&f, files[0], r); err != nil {
+					return err
+				}
+				continue
 			}
+			if err := in.endFile(&f, files[0], j.extras); err != nil {
+				return err
+			}
+			progress.Done++
+			if len(f.failures) > 0 {
+				progress.Bad++
+			}
+			if in.o.Progress != nil {
+				in.o.Progress(*progress)
+			}
+			files, f = files[1:], intake{}
 		}
 	}
-	if j.abandoned {
-		return nil, nil
+	return nil
+}
+
+// An intake is what has come of a file so far.
+type intake struct {
+	tracks   []store.TrackID
+	seen     map[store.TrackID]bool
+	failures []*Failure
+}
+
+// takeResult takes in a song of the file, or what is bad in it.
+func (in *ingester) takeResult(f *intake, file found, r result) error {
+	if r.bad != nil {
+		f.failures = append(f.failures, r.bad)
+		return nil
 	}
-	if len(failures) > 0 {
-		bad := *failures[0]
-		if n := len(failures) - 1; n > 0 {
+	id := r.song.ID
+	if f.seen[id] {
+		in.sum.Duplicates = append(in.sum.Duplicates, store.Duplicate{ID: id, Path: file.path, Kept: file.path})
+		return nil
+	}
+	if f.seen == nil {
+		f.seen = make(map[store.TrackID]bool)
+	}
+	f.seen[id] = true
+	f.tracks = append(f.tracks, id)
+	return in.add(r.song)
+}
+
+// endFile adds the record of a file to the batch.
+func (in *ingester) endFile(f *intake, file found, extras bool) error {
+	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Extras: extras, Tracks: f.tracks}
+	if len(f.failures) > 0 {
+		bad := *f.failures[0]
+		if n := len(f.failures) - 1; n > 0 {
 			bad.Reason += fmt.Sprintf(" (and %d more songs of the file)", n)
 		}
 		in.sum.Bad = append(in.sum.Bad, bad)
-		f.Bad = &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}
+		record.Bad = &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}
 	}
-	in.batch.Files = append(in.batch.Files, f)
-	return &f, in.saveIfDue()
+	in.batch.Files = append(in.batch.Files, record)
+	return in.saveIfDue()
 }
 
 func (in *ingester) add(s store.EncodedSong) error {

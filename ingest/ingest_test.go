@@ -306,12 +306,36 @@ func TestNoWorker(t *testing.T) {
 // saved.
 func TestSlowSaving(t *testing.T) {
 	dir, db := tempStore(t)
-	write(t, filepath.Join(dir, "many.h5"), demo(20, 1)...)
-	writeDemo(t, dir, demo(1, 2))
-	slow := func(Progress) { time.Sleep(1500 * time.Millisecond) }
-	// The aggregate file sorts last; its worker waits for the first to be saved.
+	writeDemo(t, dir, demo(jobFiles, 2))
+	// This one makes a job of its own, and sorts last: its worker waits for those
+	// before to be saved, with more songs than may wait.
+	many := demo(200, 1)
+	write(t, filepath.Join(dir, "many.h5"), many...)
+	slow := func(Progress) { time.Sleep(300 * time.Millisecond) }
 	sum := run(t, db, Options{Paths: []string{dir}, Workers: 2, Timeout: time.Second, Progress: slow})
-	checkCounts(t, sum, 21, 0, 0, 0, 0, 0)
+	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
+}
+
+func TestJobLen(t *testing.T) {
+	for _, c := range []struct {
+		sizes []int64
+		want  int
+	}{
+		{[]int64{1}, 1},
+		{[]int64{1, 2, 3}, 3},
+		{slices.Repeat([]int64{1}, 100), jobFiles},
+		{[]int64{2 * jobBytes, 1}, 1},
+		{[]int64{1, jobBytes - 1, 1}, 2},
+		{[]int64{1, jobBytes, 1}, 1},
+	} {
+		files := make([]found, len(c.sizes))
+		for i, size := range c.sizes {
+			files[i].size = size
+		}
+		if got := jobLen(files); got != c.want {
+			t.Errorf("sizes %v: got %d, want %d", c.sizes, got, c.want)
+		}
+	}
 }
 
 // TestCancel checks that what was read is saved and that the same call goes on.

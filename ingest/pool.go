@@ -16,19 +16,20 @@ import (
 	"tatum/store"
 )
 
-// A job is one file on its way through a worker. Its results come on out, which
-// is closed after the last.
+// A job is a run of files on its way through a worker, which is woken once for
+// all of them. What comes of them is sent on out in the order of files, and out
+// is closed after the last. A file without end was not read.
 type job struct {
-	file      found
-	extras    bool
-	out       chan result
-	abandoned bool // no worker could be started; set before out is closed
+	files  []found
+	extras bool
+	out    chan []result
 }
 
-// A result is a song of a file, or what is bad in it.
+// A result is a song of a file, what is bad in it, or its end.
 type result struct {
 	song store.EncodedSong
 	bad  *Failure
+	end  bool
 }
 
 // A process is a running worker.
@@ -105,36 +106,79 @@ func (p *process) stop() error {
 	return p.cmd.Wait()
 }
 
-// runWorker does jobs, one at a time, in a process that it replaces when it
-// dies or says nothing for longer than timeout. It returns an error only when
-// no process can be started; the rest is in the jobs' results.
-func runWorker(argv []string, timeout time.Duration, jobs <-chan *job) error {
-	var p *process
+// A worker does jobs, one at a time, in a process that it replaces when it dies
+// or says nothing for longer than timeout.
+type worker struct {
+	argv    []string
+	timeout time.Duration
+	p       *process // nil when there is none
+}
+
+// run does jobs until there are no more. It returns an error only when no
+// process can be started; the rest is in the jobs' results.
+func (w *worker) run(jobs <-chan *job) error {
 	for j := range jobs {
-		if p == nil {
+		err := w.do(j)
+		close(j.out)
+		if err != nil {
+			return err
+		}
+	}
+	if w.p == nil {
+		return nil
+	}
+	return w.p.stop()
+}
+
+// do has the files of a job read. When the process dies, what it had finished
+// may have died with it, and which file it was at is not known: so those left
+// are read again, each on its own.
+func (w *worker) do(j *job) error {
+	d := delivery{job: j}
+	for n := len(j.files); d.ended < len(j.files); {
+		if w.p == nil {
 			var err error
-			if p, err = startProcess(argv, timeout); err != nil {
-				j.abandoned = true
-				close(j.out)
+			if w.p, err = startProcess(w.argv, w.timeout); err != nil {
 				return err
 			}
 		}
-		if reason := p.do(j); reason != "" {
-			j.out <- result{bad: &Failure{Path: j.file.path, Step: "worker", Reason: reason}}
-			p = nil
+		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(&d, n, t) })
+		if reason == "" {
+			continue
 		}
-		close(j.out)
+		w.p = nil
+		if n == 1 {
+			d.add(result{bad: &Failure{Path: j.files[d.ended].path, Step: "worker", Reason: reason}})
+			d.add(result{end: true})
+			d.send()
+		}
+		n = 1
 	}
-	if p == nil {
-		return nil
-	}
-	return p.stop()
+	return nil
 }
 
-// do sends the job's file to the process and passes on what it answers. If the
-// process does not survive, do says why.
-func (p *process) do(j *job) (reason string) {
-	return p.watch(func(timer *time.Timer) error { return p.exchange(j, timer) })
+// A delivery passes on what comes of a job.
+type delivery struct {
+	*job
+	ended   int // files that have
+	passed  int // results of the file after those
+	waiting []result
+}
+
+func (d *delivery) add(r result) {
+	d.waiting = append(d.waiting, r)
+	d.passed++
+	if r.end {
+		d.ended++
+		d.passed = 0
+	}
+}
+
+func (d *delivery) send() {
+	if len(d.waiting) > 0 {
+		d.out <- d.waiting
+		d.waiting = nil
+	}
 }
 
 // watch runs fn, which talks to the process, and kills the process when the
@@ -165,15 +209,32 @@ func (p *process) watch(fn func(*time.Timer) error) (reason string) {
 
 var errUnknownMessage = errors.New("unknown message")
 
-func (p *process) exchange(j *job, timer *time.Timer) error {
+// read has the next n files of d read, and passes on what comes before it waits
+// for more.
+func (p *process) read(d *delivery, n int, timer *time.Timer) error {
+	send := func() {
+		// The process is not to blame for how long it takes to be heard.
+		timer.Stop()
+		d.send()
+		timer.Reset(p.timeout)
+	}
+	defer send()
 	what := readFeatures
-	if j.extras {
+	if d.extras {
 		what = readAll
 	}
-	if err := writeMessage(p.stdin, what, []byte(j.file.path)); err != nil {
+	var paths bytes.Buffer
+	for _, f := range d.files[d.ended : d.ended+n] {
+		_ = writeMessage(&paths, what, []byte(f.path)) // a buffer takes all
+	}
+	if _, err := p.stdin.Write(paths.Bytes()); err != nil {
 		return err
 	}
-	for {
+	again := d.passed // results that an earlier process gave of the first file
+	for end := d.ended + n; d.ended < end; {
+		if p.stdout.Buffered() == 0 {
+			send()
+		}
 		m, err := readMessage(p.stdout)
 		if err != nil {
 			return err
@@ -181,22 +242,24 @@ func (p *process) exchange(j *job, timer *time.Timer) error {
 		var r result
 		switch m.kind {
 		case done:
-			return nil
+			r.end, again = true, 0
 		case song:
 			if err := r.song.UnmarshalBinary(m.body); err != nil {
 				return err
 			}
 		case failure:
 			step, reason, _ := strings.Cut(string(m.body), "\x00")
-			r.bad = &Failure{Path: j.file.path, Step: step, Reason: reason}
+			r.bad = &Failure{Path: d.files[d.ended].path, Step: step, Reason: reason}
 		default:
 			return errUnknownMessage
 		}
-		// The process is not to blame for how long it takes to be heard.
-		timer.Stop()
-		j.out <- r
-		timer.Reset(p.timeout)
+		if again > 0 {
+			again--
+			continue
+		}
+		d.add(r)
 	}
+	return nil
 }
 
 // A head keeps the first bytes that are written to it: the cause of a crash

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"time"
 
 	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
@@ -38,9 +39,11 @@ const (
 // of a day's length stays far below.
 const maxMessage = 1 << 30
 
-// pipeBuffer holds the songs of most files, so that each is one write, and
-// wakes the reader once.
+// pipeBuffer holds several songs, so that a write wakes the reader once for all.
 const pipeBuffer = 64 << 10
+
+// maxSilence is for how long a worker keeps what it has read to itself.
+const maxSilence = 100 * time.Millisecond
 
 func writeMessage(w io.Writer, k kind, body []byte) error {
 	m := make([]byte, 0, 5+len(body))
@@ -77,6 +80,7 @@ func Work(r io.Reader, w io.Writer) error {
 		return fmt.Errorf("write to parent: %w", err)
 	}
 	var calc seqstat.Calculator
+	flushed := time.Now()
 	for {
 		// A goroutine that never gives way is taken for one that hangs: Go would
 		// then look at it twenty times per song, and take its processor away at
@@ -91,8 +95,13 @@ func Work(r io.Reader, w io.Writer) error {
 		}
 		err = errors.Join(
 			readSongs(out, &calc, string(m.body), arraysOf(m.kind)),
-			writeMessage(out, done, nil),
-			out.Flush())
+			writeMessage(out, done, nil))
+		// The parent is woken when it has to say what is next, or has not heard
+		// for long.
+		if in.Buffered() == 0 || time.Since(flushed) > maxSilence {
+			err = errors.Join(err, out.Flush())
+			flushed = time.Now()
+		}
 		if err != nil {
 			return fmt.Errorf("write to parent: %w", err)
 		}
