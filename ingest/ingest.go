@@ -230,10 +230,10 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 	g.Go(func() error {
 		defer close(queue)
 		defer close(work)
-		for len(files) > 0 {
-			n := jobLen(files)
-			j := &job{files: files[:n], extras: in.o.Extras, out: make(chan []result, maxWaiting)}
-			files = files[n:]
+		for rest := files; len(rest) > 0; {
+			n := jobLen(rest)
+			j := &job{files: rest[:n], extras: in.o.Extras, out: make(chan []result, maxWaiting)}
+			rest = rest[n:]
 			select {
 			case work <- j:
 				queue <- j

@@ -309,10 +309,10 @@ func TestSlowSaving(t *testing.T) {
 	writeDemo(t, dir, demo(jobFiles, 2))
 	// This one makes a job of its own, and sorts last: its worker waits for those
 	// before to be saved, with more songs than may wait.
-	many := demo(200, 1)
+	many := demo(300, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
 	slow := func(Progress) { time.Sleep(300 * time.Millisecond) }
-	sum := run(t, db, Options{Paths: []string{dir}, Workers: 2, Timeout: time.Second, Progress: slow})
+	sum := run(t, db, Options{Paths: []string{dir}, Extras: true, Workers: 2, Timeout: time.Second, Progress: slow})
 	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
 }
 
