@@ -16,10 +16,10 @@ import (
 
 // A worker is a process of its own that reads song files: libhdf5 has one
 // global lock, so that threads do not speed it up, and a damaged file can crash
-// it or make it hang. The parent writes paths to the worker's standard input;
-// the worker answers each on its standard output with the file's songs, ready
-// to be stored, and how it ended. Each message is a kind, a length as uint32
-// and that many bytes.
+// it or make it hang. The parent writes paths to the worker's standard input,
+// several at once; the worker answers each on its standard output with the
+// file's songs, ready to be stored, and how it ended. Each message is a kind, a
+// length as uint32 and that many bytes.
 type message struct {
 	kind kind
 	body []byte
