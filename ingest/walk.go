@@ -56,7 +56,7 @@ func (w *walker) visit(path string, named bool) {
 	case err != nil:
 		w.fail(path, err)
 	case info.IsDir():
-		w.enter(path)
+		w.follow(path)
 	case info.Mode().IsRegular() && (named || isSongFile(path)):
 		w.files = append(w.files, found{path, info.Size(), info.ModTime().UnixNano()})
 	case named:
@@ -64,12 +64,19 @@ func (w *walker) visit(path string, named bool) {
 	}
 }
 
-func (w *walker) enter(dir string) {
+// follow enters a directory that links may lead to.
+func (w *walker) follow(dir string) {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		w.fail(dir, err)
 		return
 	}
+	w.enter(dir, real)
+}
+
+// enter takes the files of a directory, whose real path is given: asking for it
+// takes longer than reading the directory.
+func (w *walker) enter(dir, real string) {
 	if w.seen[real] {
 		return
 	}
@@ -82,11 +89,13 @@ func (w *walker) enter(dir string) {
 		path := filepath.Join(dir, e.Name())
 		switch {
 		case strings.HasPrefix(e.Name(), "."):
-		case e.IsDir(), isSongFile(path):
+		case e.IsDir():
+			w.enter(path, filepath.Join(real, e.Name()))
+		case isSongFile(path):
 			w.visit(path, false)
 		case e.Type()&fs.ModeSymlink != 0:
 			if info, err := os.Stat(path); err == nil && info.IsDir() {
-				w.enter(path)
+				w.follow(path)
 			}
 		}
 	}
