@@ -21,12 +21,14 @@ import (
 
 const (
 	// DefaultTimeout is how long a worker may be silent before the file it
-	// reads is given up.
+	// reads is given up; twice as long when it was given several.
 	DefaultTimeout = time.Minute
 
-	// A job has this many files at most, or bytes of them if it has more than one.
+	// A job has this many files at most, and if it has more than one, of so many
+	// bytes, with paths of so many: the least that a pipe holds.
 	jobFiles = 8
 	jobBytes = 8 << 20
+	jobPaths = 4 << 10
 
 	// maxQueued is how many jobs may be read ahead of the one being saved, and
 	// maxWaiting how many pieces of each, of pipeBuffer bytes or one song.
@@ -217,13 +219,14 @@ func (in *ingester) pending(db *store.DB, files []found) ([]found, error) {
 }
 
 // read has the files read by workers and takes in the results in the order of
-// paths, whichever worker is first. When ctx ends, the workers finish the files
+// paths, whichever worker is first. When ctx ends, the workers finish the jobs
 // they are at.
 func (in *ingester) read(ctx context.Context, files []found) error {
 	g, stop := errgroup.WithContext(ctx)
 	work := make(chan *job)
 	queue := make(chan *job, maxQueued)
-	for range max(1, in.o.Workers) {
+	workers := max(1, in.o.Workers)
+	for range workers {
 		w := worker{argv: in.o.Worker, timeout: in.o.Timeout}
 		g.Go(func() error { return w.run(work) })
 	}
@@ -231,7 +234,7 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 		defer close(queue)
 		defer close(work)
 		for rest := files; len(rest) > 0; {
-			n := jobLen(rest)
+			n := jobLen(rest, workers)
 			j := &job{files: rest[:n], extras: in.o.Extras, out: make(chan []result, maxWaiting)}
 			rest = rest[n:]
 			select {
@@ -250,11 +253,15 @@ func (in *ingester) read(ctx context.Context, files []found) error {
 	return ctx.Err()
 }
 
-// jobLen returns how many of the first files make a job.
-func jobLen(files []found) int {
-	n, size := 1, files[0].size
-	for ; n < min(jobFiles, len(files)); n++ {
-		if size += files[n].size; size > jobBytes {
+// jobLen returns how many of the first files make a job. Few files are shared
+// by all workers.
+func jobLen(files []found, workers int) int {
+	most := min(jobFiles, max(1, len(files)/(2*workers)))
+	n, bytes, paths := 0, int64(0), 0
+	for ; n < most; n++ {
+		bytes += files[n].size
+		paths += len(files[n].path) + messageHead
+		if n > 0 && (bytes > jobBytes || paths > jobPaths) {
 			break
 		}
 	}

@@ -44,6 +44,8 @@ func work(kind string) error {
 		return Work(os.Stdin, os.Stdout)
 	case "odd":
 		return oddWork(os.Stdin, os.Stdout)
+	case "slow":
+		return Work(os.Stdin, slowWriter{os.Stdout})
 	case "mute":
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
@@ -51,13 +53,27 @@ func work(kind string) error {
 	return errors.New("no such library")
 }
 
+// A slowWriter is a pipe of a worker that takes its time.
+type slowWriter struct{ io.Writer }
+
+func (w slowWriter) Write(p []byte) (int, error) {
+	time.Sleep(100 * time.Millisecond)
+	return w.Writer.Write(p)
+}
+
 // oddWork is Work, but for files whose name says what is to happen.
-func oddWork(r io.Reader, w io.Writer) error {
+func oddWork(stdin io.Reader, stdout io.Writer) error {
+	r, w := bufio.NewReader(stdin), bufio.NewWriterSize(stdout, pipeBuffer)
 	if err := writeMessage(w, done, nil); err != nil {
 		return err
 	}
 	var calc seqstat.Calculator
 	for {
+		if r.Buffered() == 0 {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
 		m, err := readMessage(r)
 		if err != nil {
 			return nil
@@ -73,7 +89,7 @@ func oddWork(r io.Reader, w io.Writer) error {
 			}
 		case "half":
 			// The song comes, but not the end of the file.
-			if err := readSongs(w, &calc, path, msd.Features); err != nil {
+			if err := errors.Join(readSongs(w, &calc, path, msd.Features), w.Flush()); err != nil {
 				return err
 			}
 			os.Exit(0)
@@ -247,7 +263,7 @@ func TestOddWorkers(t *testing.T) {
 			odd := filepath.Join(dir, string(songs[3].ID[:6]), c.name+"-x.h5")
 			write(t, odd, demo(1, 2)...)
 			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(2, 3)[1])
-			sum := run(t, db, Options{Paths: []string{dir}, Workers: 2, Worker: testWorker("odd"), Timeout: 3 * time.Second})
+			sum := run(t, db, Options{Paths: []string{dir}, Workers: 1, Worker: testWorker("odd"), Timeout: 3 * time.Second})
 			added := 8
 			if c.name == "half" {
 				added = 10
@@ -316,24 +332,38 @@ func TestSlowSaving(t *testing.T) {
 	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
 }
 
+// TestSlowWorker checks that a worker may take longer for the songs of a file
+// than it may be silent.
+func TestSlowWorker(t *testing.T) {
+	dir, db := tempStore(t)
+	many := demo(200, 1)
+	write(t, filepath.Join(dir, "many.h5"), many...)
+	begun := time.Now()
+	sum := run(t, db, Options{Paths: []string{dir}, Worker: testWorker("slow"), Timeout: time.Second})
+	checkCounts(t, sum, len(many), 0, 0, 0, 0, 0)
+	if took := time.Since(begun); took < 1500*time.Millisecond {
+		t.Errorf("took %v, not longer than the time-out: the test shows nothing", took)
+	}
+}
+
 func TestJobLen(t *testing.T) {
+	long := strings.Repeat("x", jobPaths/2)
 	for _, c := range []struct {
-		sizes []int64
-		want  int
+		what    string
+		files   []found
+		workers int
+		want    int
 	}{
-		{[]int64{1}, 1},
-		{[]int64{1, 2, 3}, 3},
-		{slices.Repeat([]int64{1}, 100), jobFiles},
-		{[]int64{2 * jobBytes, 1}, 1},
-		{[]int64{1, jobBytes - 1, 1}, 2},
-		{[]int64{1, jobBytes, 1}, 1},
+		{"one", make([]found, 1), 8, 1},
+		{"many", make([]found, 100), 2, jobFiles},
+		{"few for many workers", make([]found, 16), 4, 2},
+		{"large", slices.Repeat([]found{{size: 2 * jobBytes}}, 100), 1, 1},
+		{"second fits", append([]found{{size: 1}, {size: jobBytes - 1}}, slices.Repeat([]found{{size: 1}}, 98)...), 1, 2},
+		{"second is too large", append([]found{{size: 1}}, slices.Repeat([]found{{size: jobBytes}}, 99)...), 1, 1},
+		{"long paths", slices.Repeat([]found{{path: long}}, 100), 1, 1},
 	} {
-		files := make([]found, len(c.sizes))
-		for i, size := range c.sizes {
-			files[i].size = size
-		}
-		if got := jobLen(files); got != c.want {
-			t.Errorf("sizes %v: got %d, want %d", c.sizes, got, c.want)
+		if got := jobLen(c.files, c.workers); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.what, got, c.want)
 		}
 	}
 }

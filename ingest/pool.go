@@ -139,6 +139,9 @@ func (w *worker) do(j *job) error {
 		if w.p == nil {
 			var err error
 			if w.p, err = startProcess(w.argv, w.timeout); err != nil {
+				if d.passed > 0 { // no song is stored without its file
+					d.fail(err.Error())
+				}
 				return err
 			}
 		}
@@ -148,9 +151,7 @@ func (w *worker) do(j *job) error {
 		}
 		w.p = nil
 		if n == 1 {
-			d.add(result{bad: &Failure{Path: j.files[d.ended].path, Step: "worker", Reason: reason}})
-			d.add(result{end: true})
-			d.send()
+			d.fail(reason)
 		}
 		n = 1
 	}
@@ -163,10 +164,12 @@ type delivery struct {
 	ended   int // files that have
 	passed  int // results of the file after those
 	waiting []result
+	size    int // of the songs that wait, bytes
 }
 
 func (d *delivery) add(r result) {
 	d.waiting = append(d.waiting, r)
+	d.size += r.song.Size()
 	d.passed++
 	if r.end {
 		d.ended++
@@ -174,10 +177,17 @@ func (d *delivery) add(r result) {
 	}
 }
 
+// fail ends the file that no process survives.
+func (d *delivery) fail(reason string) {
+	d.add(result{bad: &Failure{Path: d.files[d.ended].path, Step: "worker", Reason: reason}})
+	d.add(result{end: true})
+	d.send()
+}
+
 func (d *delivery) send() {
 	if len(d.waiting) > 0 {
 		d.out <- d.waiting
-		d.waiting = nil
+		d.waiting, d.size = nil, 0
 	}
 }
 
@@ -209,16 +219,9 @@ func (p *process) watch(fn func(*time.Timer) error) (reason string) {
 
 var errUnknownMessage = errors.New("unknown message")
 
-// read has the next n files of d read, and passes on what comes before it waits
-// for more.
+// read has the next n files of d read, and passes on what comes.
 func (p *process) read(d *delivery, n int, timer *time.Timer) error {
-	send := func() {
-		// The process is not to blame for how long it takes to be heard.
-		timer.Stop()
-		d.send()
-		timer.Reset(p.timeout)
-	}
-	defer send()
+	defer d.send()
 	what := readFeatures
 	if d.extras {
 		what = readAll
@@ -232,9 +235,12 @@ func (p *process) read(d *delivery, n int, timer *time.Timer) error {
 	}
 	again := d.passed // results that an earlier process gave of the first file
 	for end := d.ended + n; d.ended < end; {
-		if p.stdout.Buffered() == 0 {
-			send()
+		// What follows may be long in coming, unless it is here already.
+		if p.stdout.Buffered() == 0 || d.size >= pipeBuffer {
+			timer.Stop() // the process is not to blame for how long it takes to be heard
+			d.send()
 		}
+		timer.Reset(p.timeout)
 		m, err := readMessage(p.stdout)
 		if err != nil {
 			return err

@@ -45,8 +45,11 @@ const pipeBuffer = 64 << 10
 // maxSilence is for how long a worker keeps what it has read to itself.
 const maxSilence = 100 * time.Millisecond
 
+// messageHead is the length of what stands before a message's body.
+const messageHead = 5
+
 func writeMessage(w io.Writer, k kind, body []byte) error {
-	m := make([]byte, 0, 5+len(body))
+	m := make([]byte, 0, messageHead+len(body))
 	m = binary.LittleEndian.AppendUint32(append(m, byte(k)), uint32(len(body)))
 	_, err := w.Write(append(m, body...))
 	return err
@@ -54,7 +57,7 @@ func writeMessage(w io.Writer, k kind, body []byte) error {
 
 // readMessage returns the next message, io.EOF when there are no more.
 func readMessage(r io.Reader) (message, error) {
-	var head [5]byte
+	var head [messageHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return message{}, err
 	}

@@ -70,6 +70,7 @@ func TestReadChunksTaken(t *testing.T) {
 		bars bool
 	}{
 		{"as in the MSD", buildFile(t, oneRow(), nil), true},
+		{"several chunks", buildFile(t, oneRow(), build{"/analysis/bars_start": values("bars_start", hdf5.T_IEEE_F64LE, 5000, 1)}), true},
 		{"never written", buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)}), false},
 		{"not in chunks", "testdata/foreign/song.h5", false},
 		{"another filter", "testdata/foreign/filter.h5", false},
@@ -87,6 +88,14 @@ func TestReadChunksTaken(t *testing.T) {
 					if !o.readChunks(unsafe.Pointer(&make([]byte, o.rowSize)[0])) {
 						t.Errorf("%s is left to libhdf5", o.path)
 					}
+				}
+				s, err := r.openArray(store.SegmentsPitches)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if !s.readChunks(unsafe.Pointer(&make([]float64, s.rows*s.columns)[0])) {
+					t.Errorf("%s is left to libhdf5", s.path)
 				}
 			}
 			s, err := r.openArray(store.BarsStart)

@@ -67,16 +67,16 @@ typedef struct {
 	unsigned shuffled;         // bytes of a value when chunks are shuffled and then deflated, or 0
 } msd_storage;
 
-// Returns the bytes of a value when chunks are shuffled and then deflated, as
-// in the MSD, or 0.
+// Returns the bytes of a value when all chunks are shuffled and then deflated,
+// as in the MSD, or 0.
 static unsigned msd_shuffled(hid_t plist) {
-	unsigned flags, size = 0;
-	size_t n = 1;
-	if (H5Pget_nfilters(plist) != 2 ||
-		H5Pget_filter2(plist, 0, &flags, &n, &size, 0, NULL, NULL) != H5Z_FILTER_SHUFFLE)
+	unsigned flags, options, size = 0, level = 0;
+	size_t n = 1, m = 1;
+	if (H5Pget_nfilters(plist) != 2 || H5Pget_chunk_opts(plist, &options) < 0 || options != 0 ||
+		H5Pget_filter2(plist, 0, &flags, &n, &size, 0, NULL, NULL) != H5Z_FILTER_SHUFFLE || n != 1 ||
+		H5Pget_filter2(plist, 1, &flags, &m, &level, 0, NULL, NULL) != H5Z_FILTER_DEFLATE || m != 1 || level > 9)
 		return 0;
-	n = 0;
-	return H5Pget_filter2(plist, 1, &flags, &n, NULL, 0, NULL, NULL) == H5Z_FILTER_DEFLATE ? size : 0;
+	return size;
 }
 
 // Says how the values of a dataset are stored.
