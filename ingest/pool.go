@@ -221,7 +221,12 @@ var errUnknownMessage = errors.New("unknown message")
 
 // read has the next n files of d read, and passes on what comes.
 func (p *process) read(d *delivery, n int, timer *time.Timer) error {
-	defer d.send()
+	// The process is not to blame for how long it takes to be heard.
+	send := func() {
+		timer.Stop()
+		d.send()
+	}
+	defer send()
 	what := readFeatures
 	if d.extras {
 		what = readAll
@@ -237,8 +242,7 @@ func (p *process) read(d *delivery, n int, timer *time.Timer) error {
 	for end := d.ended + n; d.ended < end; {
 		// What follows may be long in coming, unless it is here already.
 		if p.stdout.Buffered() == 0 || d.size >= pipeBuffer {
-			timer.Stop() // the process is not to blame for how long it takes to be heard
-			d.send()
+			send()
 		}
 		timer.Reset(p.timeout)
 		m, err := readMessage(p.stdout)
