@@ -95,14 +95,12 @@ static msd_storage msd_storage_of(hid_t set) {
 		break;
 	case H5D_CHUNKED: {
 		int rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
-		if (rank > 0) {
+		if (rank == 1 || rank == 2) { // of more, it is not that of a dataset that is read
 			s.where = MSD_LOCAL;
-			s.values = 1;
-			for (int i = 0; i < rank; i++)
-				s.values *= dims[i]; // each below 2^32, their product too
 			s.rows = dims[0];
 			s.columns = rank == 2 ? dims[1] : 1;
-			s.shuffled = rank <= 2 ? msd_shuffled(plist) : 0;
+			s.values = s.rows * s.columns; // each below 2^32
+			s.shuffled = msd_shuffled(plist);
 		}
 		break;
 	}
