@@ -46,26 +46,17 @@ type FeatureReport struct {
 	store.Summary
 }
 
-// Run fits a clustering to all tracks of the store at path db and puts it in
+// Run fits a clustering to all tracks of the writer's store and puts it in
 // place of the one of the same name, in one step. Tracks are taken in the order
 // of their IDs; the result depends on nothing else. It is an error if a
 // parameter is out of range, if there are fewer tracks than folds, or in a
 // training fold fewer than clusters; then nothing has been done. When ctx is
 // cancelled, what stood in the store before stands there still.
 //
-// Besides IDs, two features are in memory at a time, 240 bytes a track each, and
-// for each fit that runs at once a scaled copy of its training rows; after the
-// fits, 16 bytes for each track and feature.
-func Run(ctx context.Context, db string, p Params) (*Report, error) {
-	w, err := store.OpenWriter(db)
-	if err != nil {
-		return nil, err
-	}
-	report, err := run(ctx, w, p)
-	return report, errors.Join(err, w.Close())
-}
-
-func run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
+// Besides IDs, two features are in memory at a time, 240 bytes a track each, with
+// 24 bytes a track for the lists of members, and for each fit that runs at once a
+// scaled copy of its training rows.
+func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	r := &runner{w: w, p: p}
 	if r.p.Name == "" {
 		r.p.Name = store.DefaultClustering
@@ -73,6 +64,7 @@ func run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	if len(r.p.Features) == 0 {
 		r.p.Features = store.Features[:]
 	}
+	r.p.Features = slices.Sorted(slices.Values(r.p.Features))
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -97,7 +89,7 @@ type runner struct {
 
 	fitters chan *Fitter // as many as fits may run at once
 	storing sync.Mutex   // one transaction at a time, so that none waits for the file's lock
-	placing labeller     // with the features that have been fitted
+	fitted  labeller     // the features that have been
 	sums    [store.NumFeatures][sha256.Size]byte
 }
 
@@ -120,7 +112,6 @@ func (r *runner) open() error {
 	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
 		return err
 	}
-	r.placing.places = make(map[store.Feature]*assigner)
 	r.fitters = make(chan *Fitter, r.fits())
 	for range cap(r.fitters) {
 		r.fitters <- NewFitter(r.p.Options)
@@ -128,8 +119,8 @@ func (r *runner) open() error {
 	r.fit, err = r.w.NewFit(store.Clustering{
 		Name: r.p.Name, Features: r.p.Features, K: r.p.K, Folds: r.p.Folds, Seed: r.p.Seed,
 		BatchSize: r.p.BatchSize, RandomStream: r.p.Stream.String(), Algorithm: AlgorithmVersion,
-		Fitted: time.Now().UTC(), Tracks: uint64(len(r.ids)), Generation: state.Generation,
-	})
+		Fitted: time.Now().UTC(), Generation: state.Generation,
+	}, r.ids)
 	return err
 }
 
@@ -190,60 +181,113 @@ func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureRepor
 	if err != nil {
 		return nil, err
 	}
-	labels, err := r.labelAll(ctx, models, matrix)
+	clusters := Align(models)
+	labels, spots, err := r.labelAll(ctx, models, clusters, matrix)
 	if err != nil {
 		return nil, err
 	}
-	clusters := Align(models)
-	report := &FeatureReport{f, r.summary(models, clusters, labels, matrix)}
-	return report, r.store(f, models, clusters, report.Summary)
+	store.SortSpots(spots)
+	report := &FeatureReport{f, r.summary(models, spots, labels, matrix)}
+	return report, r.store(f, models, clusters, report.Summary, spots)
 }
 
 // summary describes the fits of a feature; labels are each model's of all rows.
-func (r *runner) summary(models []*Model, clusters [][]int, labels [][]uint16, matrix []float64) store.Summary {
+func (r *runner) summary(models []*Model, spots []store.Spot, labels [][]uint16, matrix []float64) store.Summary {
 	s := store.Summary{DistinctRows: uint64(distinctRows(matrix)), Sizes: make([]uint64, r.p.K)}
 	for _, m := range models {
 		s.Inertia += m.KMeans.Inertia / float64(len(models))
 	}
 	s.MeanAgreement, s.LeastAgreement = agreement(labels, r.p.K)
-	for i, fold := range r.folds {
-		s.Sizes[clusters[fold][labels[fold][i]]]++
+	for _, at := range spots {
+		s.Sizes[at.Cluster]++
 	}
 	return s
 }
 
 // store hands a feature's results to the fit.
-func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s store.Summary) error {
+func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s store.Summary, spots []store.Spot) error {
 	stored := make([]*store.Model, len(models))
 	for fold, m := range models {
 		stored[fold] = storedModel(m, f, fold, clusters[fold])
 	}
 	r.storing.Lock()
 	defer r.storing.Unlock()
-	r.placing.places[f] = &assigner{models: models, clusters: clusters}
-	r.fit.PutSummary(f, s)
-	return r.fit.PutModels(stored)
+	r.fitted[f] = foldModels{models, clusters}
+	return r.fit.PutFeature(f, stored, s, spots)
 }
 
 // placeAll stores the places of all tracks. All features of a track are stored
-// together, so the vectors are read again, a batch of tracks at a time.
+// together, so the vectors are read again, a batch of tracks at a time. While
+// one batch is written, the next is labelled.
 func (r *runner) placeAll(ctx context.Context) error {
-	size := batchTracks(r.p.K, len(r.p.Features))
-	for first := 0; first < len(r.ids); first += size {
+	var writing errgroup.Group
+	for first := 0; first < len(r.ids); {
 		if err := ctx.Err(); err != nil {
+			return errors.Join(err, writing.Wait())
+		}
+		end := min(first+batchTracks(r.p.K, len(r.p.Features)), len(r.ids))
+		// Nothing may be read while the file is written.
+		b, err := r.readBatch(first, end)
+		if err != nil {
+			return errors.Join(err, writing.Wait())
+		}
+		encoded := make([]store.EncodedAssignments, end-first)
+		err = r.each(ctx, (end-first+placeRows-1)/placeRows, func(_ *Fitter, run int) error {
+			from := run * placeRows
+			for i, p := range r.fitted.place(b, from, min(from+placeRows, len(encoded))) {
+				encoded[from+i] = store.EncodeAssignments(p.ID, p.Places)
+			}
+			return nil
+		})
+		if err := errors.Join(err, writing.Wait()); err != nil {
 			return err
 		}
-		end := min(first+size, len(r.ids))
-		l := &r.placing
-		l.ids = r.ids[first:end]
-		err := r.w.View(func(db *store.DB) error { return l.readRun(db, r.folds[first:end]) })
+		done := end
+		writing = errgroup.Group{}
+		writing.Go(func() error {
+			r.storing.Lock()
+			defer r.storing.Unlock()
+			if err := r.fit.PutAssignments(encoded); err != nil {
+				return err
+			}
+			r.progress(len(r.p.Features) * (len(r.ids) + done) / len(r.ids))
+			return nil
+		})
+		first = end
+	}
+	return writing.Wait()
+}
+
+// readBatch reads the vectors of the tracks from row first on, before end.
+func (r *runner) readBatch(first, end int) (*batch, error) {
+	r.storing.Lock()
+	defer r.storing.Unlock()
+	b := &batch{ids: r.ids[first:end], fold: func(_ store.Feature, i int) (store.Fold, bool) {
+		return store.Fold(r.folds[first+i]), true
+	}}
+	return b, r.w.View(func(db *store.DB) error {
+		return eachVectors(db, b.ids, func(v *store.Vectors) error { return b.add(v, r.p.Features) })
+	})
+}
+
+// eachVectors calls fn with the vectors of tracks that follow each other in the
+// store.
+func eachVectors(db *store.DB, ids []store.TrackID, fn func(v *store.Vectors) error) error {
+	n := 0
+	for v, err := range db.Vectors(store.Run(ids[0], ids[len(ids)-1])) {
 		if err != nil {
 			return err
 		}
-		if err := r.fit.PutAssignments(l.ids, l.at); err != nil {
+		if n >= len(ids) || string(v.IDBytes()) != string(ids[n]) {
+			return fmt.Errorf("%w: vectors of %q have no track", store.ErrCorrupt, v.ID())
+		}
+		if err := fn(v); err != nil {
 			return err
 		}
-		r.progress(len(r.p.Features) * (len(r.ids) + end) / len(r.ids))
+		n++
+	}
+	if n != len(ids) {
+		return fmt.Errorf("%w: vectors of %d tracks, want %d", store.ErrCorrupt, n, len(ids))
 	}
 	return nil
 }
@@ -255,31 +299,38 @@ func (r *runner) progress(done int) {
 	}
 }
 
+// readTracks is how many tracks are read at a time: what a memory map shows of
+// the file counts as memory of this process.
+const readTracks = 1 << 16
+
 // read returns a feature's vectors as a matrix of one row per track, and keeps
 // their hash.
 func (r *runner) read(f store.Feature) ([]float64, error) {
 	matrix := make([]float64, 0, len(r.ids)*cols)
 	h := sha256.New()
+	var row store.Vector
 	r.storing.Lock()
 	defer r.storing.Unlock()
-	err := r.w.View(func(db *store.DB) error {
-		return db.Vectors(f, func(id store.TrackID, v *store.Vector) error {
-			if n := len(matrix) / cols; n >= len(r.ids) || r.ids[n] != id {
-				return fmt.Errorf("%w: vector of %q has no track", store.ErrCorrupt, id)
-			}
-			matrix = append(matrix, v[:]...)
-			hashRow(h, id, v)
-			return nil
+	for ids := range slices.Chunk(r.ids, readTracks) {
+		err := r.w.View(func(db *store.DB) error {
+			return eachVectors(db, ids, func(v *store.Vectors) error {
+				if err := v.Vector(f, &row); err != nil {
+					return err
+				}
+				hashRow(h, v.IDBytes(), &row)
+				matrix = append(matrix, row[:]...)
+				return nil
+			})
 		})
-	})
-	if err == nil && len(matrix) != len(r.ids)*cols {
-		err = fmt.Errorf("%w: %d vectors of %d tracks", store.ErrCorrupt, len(matrix)/cols, len(r.ids))
+		if err != nil {
+			return nil, err
+		}
 	}
 	h.Sum(r.sums[f][:0])
-	return matrix, err
+	return matrix, nil
 }
 
-func hashRow(h hash.Hash, id store.TrackID, v *store.Vector) {
+func hashRow(h hash.Hash, id []byte, v *store.Vector) {
 	var buf [store.TrackIDLen + 8*store.NumStats]byte
 	b := append(buf[:0], id...)
 	for _, x := range v {
@@ -344,33 +395,51 @@ func (r *runner) farthest(matrix []float64) (id store.TrackID, value float64) {
 }
 
 // labelAll returns the labels that each model gives to all rows, those it was
-// fitted to as well.
-func (r *runner) labelAll(ctx context.Context, models []*Model, matrix []float64) ([][]uint16, error) {
+// fitted to as well, and what the list of members has of each row: its place by
+// the model that was not fitted to it.
+//
+// The labels of all models tell how far the folds agree. They are not kept:
+// [runner.placeAll] computes the places anew, with all distances, once every
+// feature has been fitted. To keep the distances till then would take 256 bytes
+// for each track and feature, more than the vectors do.
+func (r *runner) labelAll(ctx context.Context, models []*Model, clusters [][]int, matrix []float64) ([][]uint16, []store.Spot, error) {
 	n := len(r.ids)
 	all := make([][]uint16, len(models))
 	for fold := range all {
 		all[fold] = make([]uint16, n)
 	}
-	return all, r.each(ctx, (n+labelRows-1)/labelRows, func(_ *Fitter, run int) error {
-		var index, labels [labelRows]int
-		first := run * labelRows
-		rows := min(labelRows, n-first)
-		for i := range rows {
-			index[i] = first + i
-		}
+	spots := make([]store.Spot, n)
+	err := r.each(ctx, (n+labelRows-1)/labelRows, func(_ *Fitter, run int) error {
+		first, end := run*labelRows, min((run+1)*labelRows, n)
+		index, labels := make([]int, 0, labelRows), make([]int, labelRows)
+		distances := make([]float64, labelRows*r.p.K)
 		for fold, m := range models {
-			m.Assign(matrix, index[:rows], labels[:rows], nil)
-			for i, l := range labels[:rows] {
+			index = index[:0]
+			for i := first; i < end; i++ {
+				index = append(index, i)
+			}
+			m.Assign(matrix, index, labels, nil)
+			for i, l := range labels[:len(index)] {
 				all[fold][first+i] = uint16(l)
+			}
+			index = slices.DeleteFunc(index, func(i int) bool { return int(r.folds[i]) != fold })
+			m.Assign(matrix, index, labels, distances)
+			for n, i := range index {
+				l := labels[n]
+				spots[i] = store.Spot{
+					Row: uint32(i), Fold: store.Fold(fold), Label: store.Label(l),
+					Cluster: store.Cluster(clusters[fold][l]), Distance: distances[n*r.p.K+l],
+				}
 			}
 		}
 		return nil
 	})
+	return all, spots, err
 }
 
 // labelRows is how many rows are labelled in a run, by one model after the
 // other: so few that they stay in the processor's cache.
-const labelRows = 2048
+const labelRows = 1024
 
 func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Model {
 	out := &store.Model{
@@ -385,64 +454,4 @@ func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Mod
 		out.Clusters = append(out.Clusters, store.Cluster(c))
 	}
 	return out
-}
-
-// maxMeasured is how many distances an assigner measures at a time, unless one
-// row has more.
-const maxMeasured = 1 << 17
-
-// An assigner places rows in order. It measures a run of them at a time, since
-// the distances of all would take more memory than the rows.
-type assigner struct {
-	models   []*Model
-	clusters [][]int  // by fold and label
-	folds    []uint16 // of the rows
-	matrix   []float64
-
-	first     int                // first row of the run
-	places    []store.Assignment // of the run
-	index     []int              // rows of one fold
-	labels    []int
-	distances []float64
-}
-
-// reset makes the assigner ready for other rows, whose matrix is then to be
-// appended.
-func (a *assigner) reset(folds []uint16) {
-	a.folds, a.matrix, a.places = folds, a.matrix[:0], nil
-}
-
-// at returns the place of row i; it is good until the next call.
-func (a *assigner) at(i int) *store.Assignment {
-	if i < a.first || i >= a.first+len(a.places) {
-		run := max(1, maxMeasured/a.models[0].KMeans.K)
-		a.measure(i, min(i+run, len(a.folds)))
-	}
-	return &a.places[i-a.first]
-}
-
-func (a *assigner) measure(first, end int) {
-	k := a.models[0].KMeans.K
-	a.first, a.places = first, resize(a.places, end-first)
-	a.labels = resize(a.labels, end-first)
-	a.distances = resize(a.distances, (end-first)*k)
-	done := 0
-	for fold, m := range a.models {
-		a.index = a.index[:0]
-		for i := first; i < end; i++ {
-			if int(a.folds[i]) == fold {
-				a.index = append(a.index, i)
-			}
-		}
-		labels, distances := a.labels[done:], a.distances[done*k:]
-		done += len(a.index)
-		m.Assign(a.matrix, a.index, labels, distances)
-		for n, i := range a.index {
-			a.places[i-first] = store.Assignment{
-				Fold: store.Fold(fold), Label: store.Label(labels[n]),
-				Cluster:   store.Cluster(a.clusters[fold][labels[n]]),
-				Distances: distances[n*k : (n+1)*k],
-			}
-		}
-	}
 }

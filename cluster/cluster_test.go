@@ -44,7 +44,7 @@ func testVectors(i int) (vectors [store.NumFeatures]store.Vector) {
 
 func putTracks(t *testing.T, path string, tracks []int) {
 	t.Helper()
-	w, err := store.CreateWriter(path)
+	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,9 +61,35 @@ func putTracks(t *testing.T, path string, tracks []int) {
 	}
 }
 
+// runOn is Run on the store at path.
+func runOn(ctx context.Context, t *testing.T, path string, p Params) (report *Report, err error) {
+	t.Helper()
+	write(t, path, func(w *store.Writer) { report, err = Run(ctx, w, p) })
+	return report, err
+}
+
+// assignOn is Assign on the store at path.
+func assignOn(t *testing.T, path, name string, progress func(done, total int)) (n int, err error) {
+	t.Helper()
+	write(t, path, func(w *store.Writer) { n, err = Assign(t.Context(), w, name, progress) })
+	return n, err
+}
+
+func write(t *testing.T, path string, fn func(w *store.Writer)) {
+	t.Helper()
+	w, err := store.OpenWriter(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fn(w)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func mustRun(t *testing.T, path string, p Params) *Report {
 	t.Helper()
-	report, err := Run(t.Context(), path, p)
+	report, err := runOn(t.Context(), t, path, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,17 +112,16 @@ func contentOf(t *testing.T, path, name string) (content, *store.Clustering) {
 		t.Fatal(err)
 	}
 	all := make(content)
-	for _, f := range c.Features {
-		err := db.Assignments(c, f, func(id store.TrackID, a *store.Assignment) error {
-			places := all[id]
-			places[f] = *a
-			places[f].Distances = slices.Clone(a.Distances)
-			all[id] = places
-			return nil
-		})
+	for p, err := range db.Assignments(c, store.Span{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var places [store.NumFeatures]store.Assignment
+		for _, a := range p.Places {
+			a.Distances = slices.Clone(a.Distances)
+			places[a.Feature] = a
+		}
+		all[p.ID] = places
 	}
 	return all, c
 }
@@ -161,7 +186,7 @@ func TestRunRefusesBeforeAnyWork(t *testing.T) {
 	} {
 		p := Params{Options: testOptions()}
 		change(&p)
-		if _, err := Run(t.Context(), path, p); err == nil {
+		if _, err := runOn(t.Context(), t, path, p); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -177,7 +202,7 @@ func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p := Params{Options: testOptions(), Progress: func(int, int) { cancel() }}
 	p.Seed++
-	if _, err := Run(ctx, path, p); !errors.Is(err, context.Canceled) {
+	if _, err := runOn(ctx, t, path, p); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	after, d := contentOf(t, path, store.DefaultClustering)
@@ -188,7 +213,7 @@ func TestRunCancelled(t *testing.T) {
 
 func TestFewDistinctRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tatum.db")
-	w, err := store.CreateWriter(path)
+	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +243,7 @@ func TestAssign(t *testing.T) {
 	before, _ := contentOf(t, path, store.DefaultClustering)
 	putTracks(t, path, upTo(n)[fitted:])
 	calls := 0
-	got, err := Assign(t.Context(), path, store.DefaultClustering, func(int, int) { calls++ })
+	got, err := assignOn(t, path, store.DefaultClustering, func(int, int) { calls++ })
 	if got != n-fitted || err != nil || calls == 0 {
 		t.Fatalf("assigned %d (%v), want %d", got, err, n-fitted)
 	}
@@ -232,7 +257,7 @@ func TestAssign(t *testing.T) {
 				}
 				continue
 			}
-			if !a.Assigned || a.Fold != AssignedFold(id, c.Folds) {
+			if a.Trained || a.Fold != AssignedFold(id, c.Folds) {
 				t.Fatalf("track %d: %+v, want it assigned in fold %d", i, a, AssignedFold(id, c.Folds))
 			}
 			if want := labelAlone(t, path, c, store.Feature(f), i); !reflect.DeepEqual(a, want) {
@@ -241,13 +266,13 @@ func TestAssign(t *testing.T) {
 		}
 	}
 	file, _ := os.ReadFile(path)
-	if got, err := Assign(t.Context(), path, store.DefaultClustering, nil); got != 0 || err != nil {
+	if got, err := assignOn(t, path, store.DefaultClustering, nil); got != 0 || err != nil {
 		t.Errorf("again: assigned %d (%v), want none", got, err)
 	}
 	if again, _ := os.ReadFile(path); !bytes.Equal(file, again) {
 		t.Error("assign without anything to do has changed the store")
 	}
-	if _, err := Assign(t.Context(), path, "other", nil); !errors.Is(err, store.ErrNotClustered) {
+	if _, err := assignOn(t, path, "other", nil); !errors.Is(err, store.ErrNotClustered) {
 		t.Errorf("unknown clustering: got %v", err)
 	}
 }
@@ -264,13 +289,68 @@ func labelAlone(t *testing.T, path string, c *store.Clustering, f store.Feature,
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := store.Assignment{Fold: AssignedFold(testID(i), c.Folds), Assigned: true, Distances: make([]float64, c.K)}
+	a := store.Assignment{Feature: f, Fold: AssignedFold(testID(i), c.Folds), Distances: make([]float64, c.K)}
 	m, clusters := restoredModel(models[a.Fold])
 	vectors := testVectors(i)
 	label := make([]int, 1)
 	m.Assign(vectors[f][:], []int{0}, label, a.Distances)
 	a.Label, a.Cluster = store.Label(label[0]), store.Cluster(clusters[label[0]])
 	return a
+}
+
+// TestAssignKeepsOutOfFold has tracks change, leave and come back: whatever
+// becomes of them, the model that labels them has not seen them.
+func TestAssignKeepsOutOfFold(t *testing.T) {
+	const n = 120
+	path := testStore(t, n)
+	mustRun(t, path, Params{Options: testOptions()})
+	before, _ := contentOf(t, path, store.DefaultClustering)
+	changed := testVectors(1000)
+	song := &store.Song{Track: store.Track{ID: testID(7), Source: store.Source{Path: "/7"}}}
+	song.Arrays[0] = []float64{}
+	write(t, path, func(w *store.Writer) {
+		batch := store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, &changed)}}
+		for i := range 40 {
+			batch.Files = append(batch.Files, store.File{Path: fmt.Sprint("/", i), Tracks: []store.TrackID{testID(i)}})
+		}
+		_, err := w.Put(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gone []string
+		for i := 20; i < 40; i++ {
+			gone = append(gone, fmt.Sprint("/", i))
+		}
+		if n, err := w.Forget(gone); n != 20 || err != nil {
+			t.Fatalf("forgot %d, %v", n, err)
+		}
+	})
+	putTracks(t, path, upTo(30)[20:]) // ten come back
+	if n, err := assignOn(t, path, store.DefaultClustering, nil); n != 11 || err != nil {
+		t.Fatalf("assigned %d (%v), want 11", n, err)
+	}
+	after, _ := contentOf(t, path, store.DefaultClustering)
+	for i := range n {
+		id := testID(i)
+		switch places, there := after[id]; {
+		case i >= 30 && i < 40:
+			if there {
+				t.Errorf("track %d is gone and has a label", i)
+			}
+		case i == 7:
+			for f, a := range places {
+				if a.Fold != before[id][f].Fold || !a.Trained {
+					t.Errorf("changed track: fold %d, trained on %v, want %d", a.Fold, a.Trained, before[id][f].Fold)
+				}
+			}
+		case !reflect.DeepEqual(places, before[id]):
+			t.Errorf("track %d has another label than before", i)
+		}
+	}
+	o := store.CheckOptions{Place: NewPlacer(), Folds: StoredFolds}
+	if _, err := store.Check(path, o, func(p store.Problem) { t.Error(p) }); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestAssignCompany assigns the same tracks one by one, backwards, and at once
@@ -282,7 +362,7 @@ func TestAssignCompany(t *testing.T) {
 		mustRun(t, path, Params{Options: testOptions()})
 		for _, tracks := range batches {
 			putTracks(t, path, tracks)
-			if n, err := Assign(t.Context(), path, store.DefaultClustering, nil); n != len(tracks) || err != nil {
+			if n, err := assignOn(t, path, store.DefaultClustering, nil); n != len(tracks) || err != nil {
 				t.Fatalf("assigned %d of %v (%v)", n, tracks, err)
 			}
 		}
@@ -303,18 +383,18 @@ func TestAssignCancelledGoesOn(t *testing.T) {
 	o := testOptions()
 	mustRun(t, path, Params{Options: o})
 	putTracks(t, path, upTo(400)[120:])
-	w, err := store.OpenWriter(path)
+	w, err := store.OpenWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	n, err := assign(ctx, w, store.DefaultClustering, nil)
+	n, err := Assign(ctx, w, store.DefaultClustering, nil)
 	if n != 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("assigned %d (%v), want context.Canceled", n, err)
 	}
 	w.Close()
-	if n, err := Assign(t.Context(), path, store.DefaultClustering, nil); n != 280 || err != nil {
+	if n, err := assignOn(t, path, store.DefaultClustering, nil); n != 280 || err != nil {
 		t.Errorf("assigned %d (%v), want 280", n, err)
 	}
 }

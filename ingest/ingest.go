@@ -52,6 +52,7 @@ type Options struct {
 	Workers int           // worker processes; 0 means one
 	Worker  []string      // command of a process that runs [Work]
 	Timeout time.Duration // 0 means DefaultTimeout
+	Wait    time.Duration // how long to wait for another writer of the store
 
 	// Progress, if set, is called after each file.
 	Progress func(Progress)
@@ -104,7 +105,7 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files) == 0 {
 		return &in.sum, nil // no store for nothing
 	}
-	w, err := store.CreateWriter(db)
+	w, err := store.CreateWriter(ctx, db, o.Wait)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +149,6 @@ func (in *ingester) dryRun(ctx context.Context, path string, files []found) erro
 }
 
 func (in *ingester) write(ctx context.Context, files []found) error {
-	if in.o.Prune {
-		if err := in.prune(); err != nil {
-			return err
-		}
-	}
 	var pending []found
 	err := in.w.View(func(db *store.DB) (err error) {
 		pending, err = in.pending(db, files)
@@ -161,10 +157,14 @@ func (in *ingester) write(ctx context.Context, files []found) error {
 	if err != nil {
 		return err
 	}
-	return in.read(ctx, pending)
+	if err := in.read(ctx, pending); err != nil || !in.o.Prune {
+		return err
+	}
+	return in.prune()
 }
 
-// prune forgets the files that are gone.
+// prune forgets the files that are gone. That comes last: what was read since
+// may have taken over their tracks.
 func (in *ingester) prune() error {
 	var paths []string
 	err := in.w.View(func(db *store.DB) error {
@@ -183,13 +183,15 @@ func (in *ingester) prune() error {
 
 // goneFiles returns the files that the store remembers and that are gone.
 func goneFiles(db *store.DB) (gone []*store.File, err error) {
-	err = db.Files(func(f *store.File) error {
+	for f, err := range db.Files() {
+		if err != nil {
+			return nil, err
+		}
 		if isGone(f.Path) {
 			gone = append(gone, f)
 		}
-		return nil
-	})
-	return gone, err
+	}
+	return gone, nil
 }
 
 func isGone(path string) bool {

@@ -191,17 +191,17 @@ func contents(t *testing.T, path string) map[string]string {
 			t.Fatal(err)
 		}
 		h := sha256.New()
-		fmt.Fprintf(h, "%x", arrays)
-		for _, f := range store.Features {
-			v, err := db.Vector(f, id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(h, "%x", v)
+		vectors, err := db.TrackVectors(id)
+		if err != nil {
+			t.Fatal(err)
 		}
+		fmt.Fprintf(h, "%x%x", arrays, vectors)
 		all[string(id)] = fmt.Sprintf("%v %x", track, h.Sum(nil))
 	}
-	err = db.Files(func(f *store.File) error {
+	for f, err := range db.Files() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if f.Bad != nil {
 			f.Bad.Time = time.Time{}
 			all[f.Path] = fmt.Sprint(*f.Bad)
@@ -212,10 +212,6 @@ func contents(t *testing.T, path string) map[string]string {
 				t.Errorf("file %s has track %s, which is not there", f.Path, id)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return all
 }

@@ -128,12 +128,13 @@ func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays msd.Ar
 		if err == nil {
 			s.Source = store.Source{Path: path, Row: row}
 			var vectors *[store.NumFeatures]store.Vector
-			if vectors, err = computeVectors(calc, s); err == nil {
+			if vectors, err = calc.Vectors(&s.Arrays); err == nil {
 				if err := writeSong(w, s, vectors); err != nil {
 					return err
 				}
 				continue
 			}
+			err = fmt.Errorf("track %s: %w", s.ID, err)
 		}
 		step, reason := explain(err)
 		if err := writeMessage(w, failure, []byte(step+"\x00"+reason)); err != nil {
@@ -157,31 +158,9 @@ func explain(err error) (step, reason string) {
 }
 
 func writeSong(w io.Writer, s *store.Song, vectors *[store.NumFeatures]store.Vector) error {
-	encoded, err := store.EncodeSong(s, vectors).MarshalBinary()
+	encoded, err := store.EncodeSong(s, vectors).AppendBinary(nil)
 	if err != nil {
 		return err
 	}
 	return writeMessage(w, song, encoded)
 }
-
-func computeVectors(calc *seqstat.Calculator, s *store.Song) (*[store.NumFeatures]store.Vector, error) {
-	var vectors [store.NumFeatures]store.Vector
-	for _, f := range store.Features {
-		v, err := calc.Vector(s.Arrays[f])
-		if err != nil {
-			return nil, &statError{s.ID, f, err}
-		}
-		vectors[f] = v
-	}
-	return &vectors, nil
-}
-
-// A statError says whose statistics are not defined.
-type statError struct {
-	id      store.TrackID
-	feature store.Feature
-	err     error
-}
-
-func (e *statError) Error() string { return fmt.Sprintf("track %s: %v: %v", e.id, e.feature, e.err) }
-func (e *statError) Unwrap() error { return e.err }

@@ -20,30 +20,28 @@ func Clusters(db *store.DB, c *store.Clustering, f store.Feature) ([]ClusterSumm
 	if err := checkFeature(c, f); err != nil {
 		return nil, err
 	}
-	summaries := make([]ClusterSummary, c.K)
-	total := 0
-	for i := range summaries {
-		s := &summaries[i]
-		*s = ClusterSummary{Feature: f, Cluster: store.Cluster(i)}
-		sum := 0.0
-		err := db.Members(c, f, s.Cluster, func(id store.TrackID, distance float64) bool {
-			if s.Size == 0 {
-				s.Central = id
-			}
-			s.Size++
-			sum += distance
-			return true
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.MeanDistance = sum / float64(s.Size) // 0/0 is NaN
-		total += s.Size
+	sizes, err := db.ClusterSizes(c, f)
+	if err != nil {
+		return nil, err
 	}
-	for i := range summaries {
+	total := uint64(0)
+	for _, s := range sizes {
+		total += s.Tracks
+	}
+	summaries := make([]ClusterSummary, len(sizes))
+	for i, size := range sizes {
+		s := ClusterSummary{Feature: f, Cluster: store.Cluster(i), Size: int(size.Tracks), MeanDistance: size.MeanDistance}
 		if total > 0 {
-			summaries[i].Share = float64(summaries[i].Size) / float64(total)
+			s.Share = float64(size.Tracks) / float64(total)
 		}
+		for m, err := range db.Members(c, f, s.Cluster) {
+			if err != nil {
+				return nil, err
+			}
+			s.Central = m.ID // the first is the nearest
+			break
+		}
+		summaries[i] = s
 	}
 	return summaries, nil
 }

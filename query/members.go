@@ -44,55 +44,32 @@ func Members(db *store.DB, c *store.Clustering, f store.Feature, cluster store.C
 		return nil, fmt.Errorf("%w: %d; clustering %q has clusters 0 to %d", ErrNoCluster, cluster, c.Name, c.K-1)
 	}
 	var members []Member
-	var failed error
 	rank := 0
-	err := db.Members(c, f, cluster, func(id store.TrackID, distance float64) bool {
-		m := Member{TrackID: id, Cluster: cluster, Distance: distance}
-		filtered := opts.Fold != nil || opts.Label != nil
-		if filtered {
-			if failed = m.place(db, c, f); failed != nil {
-				return false
-			}
-			if !opts.chooses(&m) {
-				return true
-			}
+	for at, err := range db.Members(c, f, cluster) {
+		if err != nil {
+			return nil, err
+		}
+		if !opts.choose(&at) {
+			continue
 		}
 		if rank++; rank <= opts.Offset {
-			return true
+			continue
 		}
-		m.Rank = rank
-		if !filtered {
-			failed = m.place(db, c, f)
+		t, err := db.Track(at.ID)
+		if err != nil {
+			return nil, err
 		}
-		if failed == nil {
-			failed = m.name(db)
+		members = append(members, Member{rank, at.ID, t.ArtistName, t.Title, cluster, at.Label, at.Fold, at.Distance})
+		if len(members) == opts.Limit {
+			break
 		}
-		members = append(members, m)
-		return failed == nil && len(members) != opts.Limit
-	})
-	if err := errors.Join(failed, err); err != nil {
-		return nil, err
 	}
 	return members, nil
 }
 
-// chooses reports whether the options ask for a placed member.
-func (opts *MembersOptions) chooses(m *Member) bool {
+// choose reports whether the options ask for a member.
+func (opts *MembersOptions) choose(m *store.Member) bool {
 	return (opts.Fold == nil || m.Fold == *opts.Fold) && (opts.Label == nil || m.Label == *opts.Label)
-}
-
-// place fills in the member's fold and label.
-func (m *Member) place(db *store.DB, c *store.Clustering, f store.Feature) error {
-	a, err := db.Assignment(c, f, m.TrackID)
-	m.Fold, m.Label = a.Fold, a.Label
-	return err
-}
-
-// name fills in the member's artist and title.
-func (m *Member) name(db *store.DB) error {
-	t, err := db.Track(m.TrackID)
-	m.Artist, m.Title = t.ArtistName, t.Title
-	return err
 }
 
 // checkFeature returns store.ErrNotClustered when the clustering leaves out

@@ -22,13 +22,13 @@ func Stats(db *store.DB, id store.TrackID, features ...store.Feature) ([]Feature
 	if len(features) == 0 {
 		features = store.Features[:]
 	}
+	vectors, err := db.TrackVectors(id)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]FeatureStats, len(features))
 	for i, f := range features {
-		v, err := db.Vector(f, id)
-		if err != nil {
-			return nil, err
-		}
-		rows[i] = FeatureStats{id, f, v}
+		rows[i] = FeatureStats{id, f, vectors[f]}
 	}
 	return rows, nil
 }

@@ -1,11 +1,15 @@
 package query
 
 import (
-	"errors"
+	"bytes"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
@@ -23,9 +27,6 @@ type Match struct {
 	Year    int // 0 when unknown
 }
 
-// errEnough ends a scan early.
-var errEnough = errors.New("enough")
-
 // Search returns the tracks whose artist, title and release together contain
 // every word of text, each as a part of any of the three, in the order of track
 // IDs. Case and accents make no difference, nor do compatibility forms such as
@@ -33,26 +34,50 @@ var errEnough = errors.New("enough")
 // how many tracks to return at most, 0 for all. A text without words finds
 // nothing.
 func Search(db *store.DB, text string, limit int) ([]Match, error) {
-	folder := newFolder()
-	words := strings.Fields(folder.fold(text))
+	words := strings.Fields(string(newFolder().fold(text)))
 	if len(words) == 0 {
 		return nil, nil
 	}
-	var matches []Match
-	err := db.Tracks(func(t *store.Track) error {
-		if !folder.matches(t, words) {
-			return nil
-		}
-		matches = append(matches, Match{t.ID, t.ArtistName, t.Title, t.Release, int(t.Year)})
-		if len(matches) == limit {
-			return errEnough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	spans, err := db.Spans(runtime.GOMAXPROCS(0))
+	if err != nil {
 		return nil, err
 	}
-	return matches, nil
+	found := make([][]Match, len(spans))
+	var full atomic.Int64 // the first span that alone has as many as are wanted
+	full.Store(int64(len(spans)))
+	var seen atomic.Int64
+	var g errgroup.Group
+	for i, span := range spans {
+		g.Go(func() error {
+			folder := newFolder()
+			for t, err := range db.Tracks(span) {
+				if err != nil {
+					return err
+				}
+				if int64(i) > full.Load() {
+					return nil
+				}
+				seen.Add(1)
+				if !folder.matches(t, words) {
+					continue
+				}
+				found[i] = append(found[i], Match{t.ID, t.ArtistName, t.Title, t.Release, int(t.Year)})
+				if len(found[i]) == limit {
+					full.Store(min(int64(i), full.Load()))
+					return nil
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	matches := slices.Concat(found...)
+	if limit > 0 && len(matches) >= limit {
+		return matches[:limit], nil
+	}
+	return matches, db.Complete(int(seen.Load()))
 }
 
 // A folder makes texts that differ in case and accents only the same. It may
@@ -73,31 +98,40 @@ func newFolder() *folder {
 // matches reports whether every word is in the track's artist, title or
 // release.
 func (f *folder) matches(t *store.Track, words []string) bool {
-	artist, title, release := f.fold(t.ArtistName), f.fold(t.Title), f.fold(t.Release)
+	// No word has a line break.
+	text := append(f.fold(t.ArtistName), '\n')
+	text = append(f.appendFolded(text, t.Title), '\n')
+	f.buf = f.appendFolded(text, t.Release)
 	for _, word := range words {
-		if !strings.Contains(artist, word) && !strings.Contains(title, word) && !strings.Contains(release, word) {
+		if !bytes.Contains(f.buf, []byte(word)) {
 			return false
 		}
 	}
 	return true
 }
 
-// fold folds a text letter by letter, which comes to the same as folding it
-// whole, as marks are dropped wherever they stand; and letters recur.
-func (f *folder) fold(text string) string {
-	if isASCII(text) {
-		return strings.ToLower(text)
-	}
-	f.buf = f.buf[:0]
+// fold returns a folded text, which is good until the next call.
+func (f *folder) fold(text string) []byte { return f.appendFolded(f.buf[:0], text) }
+
+// appendFolded folds a text letter by letter, which comes to the same as folding
+// it whole, as marks are dropped wherever they stand; and letters recur.
+func (f *folder) appendFolded(dst []byte, text string) []byte {
 	for _, r := range text {
-		folded, met := f.memo[r]
-		if !met {
-			folded = f.letter(r)
-			f.memo[r] = folded
+		switch {
+		case 'A' <= r && r <= 'Z':
+			dst = append(dst, byte(r)+'a'-'A')
+		case r < utf8.RuneSelf:
+			dst = append(dst, byte(r))
+		default:
+			folded, met := f.memo[r]
+			if !met {
+				folded = f.letter(r)
+				f.memo[r] = folded
+			}
+			dst = append(dst, folded...)
 		}
-		f.buf = append(f.buf, folded...)
 	}
-	return string(f.buf)
+	return dst
 }
 
 func (f *folder) letter(r rune) string {
@@ -114,12 +148,3 @@ var lookAlikes = strings.NewReplacer(
 	"ø", "o", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "æ", "ae", "œ", "oe", "ı", "i",
 	"‘", "'", "’", "'", "“", `"`, "”", `"`, "–", "-", "—", "-", "‐", "-",
 )
-
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}

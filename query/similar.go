@@ -179,182 +179,151 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 	if opts.Feature != nil {
 		s.features = []store.Feature{*opts.Feature}
 	}
+	vectors, err := db.TrackVectors(id)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range s.features {
-		v, err := db.Vector(f, id)
-		if err != nil {
-			return nil, err
-		}
-		s.profiles = append(s.profiles, newProfile(&v))
+		s.profiles = append(s.profiles, newProfile(&vectors[f]))
 	}
 	return s, nil
 }
 
-// sum returns a track's sum of distances, added up in the order of features as
-// totals.add does.
-func (s *search) sum(id store.TrackID) (float64, error) {
+// sum returns a track's sum of distances, added up in the order of features. If
+// the sum comes to more than bound, what it returns is more than bound too, but
+// may not be all of it: the rest would only add to it.
+func (s *search) sum(vector func(f store.Feature, v *store.Vector) error, bound float64) (float64, error) {
+	var v store.Vector
 	sum := 0.0
 	for i, f := range s.features {
-		v, err := s.db.Vector(f, id)
-		if err != nil {
+		if err := vector(f, &v); err != nil {
 			return 0, err
 		}
-		sum += s.profiles[i].distance(&v)
+		if sum += s.profiles[i].distance(&v); sum > bound {
+			break
+		}
 	}
 	return sum, nil
 }
 
-// scan returns all tracks that may be among the nearest, with their sums.
+// scan returns all tracks that may be among the nearest, with their sums. Each
+// processor goes through a span of the tracks.
 func (s *search) scan() ([]candidate, error) {
-	t, err := s.newTotals()
+	spans, err := s.db.Spans(runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err
 	}
-	if err := t.add(0, 1, math.Inf(1)); err != nil {
-		return nil, err
+	found := make([]shortlist, len(spans))
+	var g errgroup.Group
+	for i, span := range spans {
+		g.Go(func() (err error) {
+			found[i], err = s.scanSpan(span)
+			return err
+		})
 	}
-	bound, err := t.bound()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.add(1, len(s.features), bound); err != nil {
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	var all []candidate
-	for row, sum := range t.sums {
-		if sum <= bound {
-			all = append(all, candidate{t.id(row), sum})
-		}
+	seen := 0
+	for i := range found {
+		all = append(all, found[i].candidates...)
+		seen += found[i].seen
 	}
-	return all, nil
+	return all, s.db.Complete(seen)
 }
 
-// totals has the sums of all tracks, by row.
-type totals struct {
-	*search
-	sums   []float64
-	ids    [][store.TrackIDLen]byte // known when the first feature has been added
-	shares []share
-}
-
-// A share is what one worker does: the rows from from on, before to.
-type share struct {
-	from, to    int
-	first, last store.TrackID
-}
-
-func (s *search) newTotals() (*totals, error) {
-	state, err := s.db.State()
-	if err != nil {
-		return nil, err
-	}
-	n := int(state.Tracks)
-	t := &totals{search: s, sums: make([]float64, n), ids: make([][store.TrackIDLen]byte, n)}
-	workers := min(runtime.GOMAXPROCS(0), n)
-	var ends []int
-	for w := range workers {
-		s := share{from: w * n / workers, to: (w + 1) * n / workers}
-		t.shares = append(t.shares, s)
-		ends = append(ends, s.from, s.to-1)
-	}
-	ids, err := s.db.TrackIDsAt(ends...)
-	if err != nil {
-		return nil, err
-	}
-	for w := range t.shares {
-		t.shares[w].first, t.shares[w].last = ids[2*w], ids[2*w+1]
-	}
-	return t, nil
-}
-
-func (t *totals) id(row int) store.TrackID { return store.TrackID(t.ids[row][:]) }
-
-// add adds to the sums the distances of the features from first to before end,
-// leaving alone sums that exceed bound: they would only grow.
-func (t *totals) add(first, end int, bound float64) error {
-	var group errgroup.Group
-	for _, w := range t.shares {
-		sums, ids := t.sums[w.from:w.to], t.ids[w.from:w.to]
-		group.Go(func() error {
-			for i := first; i < end; i++ {
-				err := t.db.VectorRange(t.features[i], w.first, w.last, len(sums),
-					func(row int) bool { return sums[row] <= bound },
-					func(row int, id []byte, v *store.Vector) {
-						sums[row] += t.profiles[i].distance(v)
-						if i == 0 {
-							copy(ids[row][:], id)
-						}
-					})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// boundSample is how many tracks beyond those wanted are compared in full in
-// order to find a bound. More give a lower bound, but cost look-ups.
-const boundSample = 200
-
-// bound returns a sum that none of the nearest tracks exceeds, when the sums
-// have the first feature: as many tracks as are wanted do not exceed it.
-func (t *totals) bound() (float64, error) {
-	bound := math.Inf(1)
-	if t.opts.MaxDistance != nil {
-		// A little more, as distances are compared after a division.
-		bound = *t.opts.MaxDistance * float64(len(t.features)) * (1 + 1e-12)
-	}
-	if t.opts.Limit == 0 || t.opts.Limit >= len(t.sums)-1 {
-		return bound, nil
-	}
-	wanted := t.opts.Limit + 1 // with the track itself
-	rows := least(len(t.sums), min(wanted+boundSample, len(t.sums)), func(a, b int) int {
-		return cmp.Or(cmp.Compare(t.sums[a], t.sums[b]), cmp.Compare(a, b))
-	})
-	var sums []float64
-	for _, row := range rows {
-		sum, err := t.sum(t.id(row))
+// scanSpan returns those of the span's tracks that may be among the nearest.
+func (s *search) scanSpan(span store.Span) (list shortlist, err error) {
+	list.init(s)
+	for v, err := range s.db.Vectors(span) {
 		if err != nil {
-			return 0, err
+			return list, err
 		}
-		sums = append(sums, sum)
+		sum, err := s.sum(v.Vector, list.bound)
+		if err != nil {
+			return list, err
+		}
+		list.seen++
+		if sum <= list.bound {
+			list.add(candidate{v.ID(), sum})
+		}
 	}
-	slices.Sort(sums)
-	return min(bound, sums[wanted-1]), nil
+	return list, nil
+}
+
+// A shortlist keeps the nearest of the tracks seen.
+type shortlist struct {
+	seen       int
+	bound      float64 // more than this no candidate's sum may be
+	most       int     // candidates that are wanted; 0 for all
+	candidates []candidate
+}
+
+func (l *shortlist) init(s *search) {
+	l.bound = math.Inf(1)
+	if s.opts.MaxDistance != nil {
+		// A little more, as distances are compared after a division.
+		l.bound = *s.opts.MaxDistance * float64(len(s.features)) * (1 + 1e-12)
+	}
+	if s.opts.Limit > 0 {
+		l.most = s.opts.Limit + 1 // with the track itself
+	}
+}
+
+// add adds a candidate. With twice as many as are wanted it leaves out the
+// farther half, and lowers the bound.
+func (l *shortlist) add(c candidate) {
+	l.candidates = append(l.candidates, c)
+	if l.most == 0 || len(l.candidates) < 2*l.most {
+		return
+	}
+	slices.SortFunc(l.candidates, candidate.compare)
+	l.candidates = l.candidates[:l.most]
+	l.bound = min(l.bound, l.candidates[l.most-1].sum)
 }
 
 // sharing returns the tracks that share the track's cluster in every feature
 // compared, with their sums.
 func (s *search) sharing(c *store.Clustering) ([]candidate, error) {
-	shared := make(map[store.TrackID]int) // number of features in which the cluster is shared
 	for _, f := range s.features {
 		if err := checkFeature(c, f); err != nil {
 			return nil, err
 		}
-		a, err := s.db.Assignment(c, f, s.id)
-		if err != nil {
-			return nil, err
+	}
+	places, err := s.db.TrackAssignments(c, s.id)
+	if err != nil {
+		return nil, err
+	}
+	shared := make(map[store.TrackID]int) // number of features in which the cluster is shared
+	for _, a := range places {
+		if !slices.Contains(s.features, a.Feature) {
+			continue
 		}
-		err = s.db.Members(c, f, a.Cluster, func(member store.TrackID, _ float64) bool {
-			shared[member]++
-			return true
-		})
-		if err != nil {
-			return nil, err
+		for m, err := range s.db.Members(c, a.Feature, a.Cluster) {
+			if err != nil {
+				return nil, err
+			}
+			shared[m.ID]++
 		}
 	}
 	var all []candidate
-	for member, n := range shared {
+	for id, n := range shared {
 		if n < len(s.features) {
 			continue
 		}
-		sum, err := s.sum(member)
+		vectors, err := s.db.TrackVectors(id)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, candidate{member, sum})
+		sum, err := s.sum(func(f store.Feature, v *store.Vector) error {
+			*v = vectors[f]
+			return nil
+		}, math.Inf(1))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, candidate{id, sum})
 	}
 	return all, nil
 }
@@ -378,24 +347,4 @@ func (s *search) nearest(all []candidate) ([]Neighbour, error) {
 		neighbours[i] = Neighbour{i + 1, c.id, t.ArtistName, t.Title, c.sum / n}
 	}
 	return neighbours, nil
-}
-
-// least returns the n least of the numbers below end, in order.
-func least(end, n int, compare func(a, b int) int) []int {
-	// A sorted head of n, into which few of the others ever come: as they are
-	// in no order, about n·ln(end/n).
-	head := make([]int, n)
-	for i := range head {
-		head[i] = i
-	}
-	slices.SortFunc(head, compare)
-	for i := n; i < end; i++ {
-		if compare(i, head[n-1]) >= 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(head, i, compare)
-		copy(head[at+1:], head[at:n-1])
-		head[at] = i
-	}
-	return head
 }

@@ -105,10 +105,7 @@ func naive(t *testing.T, db madeup.Store, of int, opts query.SimilarOptions) []q
 
 func cluster(t *testing.T, db madeup.Store, f store.Feature, song int) store.Cluster {
 	t.Helper()
-	a, err := db.Assignment(db.Clustering, f, madeup.ID(song))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := db.Place(t, f, madeup.ID(song))
 	return a.Cluster
 }
 

@@ -29,28 +29,32 @@ func (p *Placement) HasRunnerUp() bool { return !math.IsNaN(p.RunnerUpDistance) 
 // clustering's order of features. Of equally near runners-up it takes the one
 // of the lower label. It returns store.ErrTrackNotFound when there is no such
 // track and store.ErrNotAssigned when it has no label in the clustering. The
-// first look-up in a clustering also reads its models; do not change c between
-// look-ups.
+// first look-up in a clustering also reads its models.
 func Track(db *store.DB, c *store.Clustering, id store.TrackID) ([]Placement, error) {
-	rows := make([]Placement, 0, len(c.Features))
-	err := db.TrackAssignments(c, id, func(f store.Feature, a *store.Assignment, clusters []store.Cluster) error {
+	places, err := db.TrackAssignments(c, id)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Placement, len(places))
+	for i := range places {
+		a := &places[i]
 		p := Placement{
-			TrackID: id, Feature: f,
+			TrackID: id, Feature: a.Feature,
 			Cluster: a.Cluster, Label: a.Label, Fold: a.Fold,
 			Distance:         a.Distance(),
 			RunnerUpDistance: math.NaN(),
 			Margin:           math.NaN(),
 		}
 		if label, ok := runnerUp(a); ok {
+			clusters, err := db.Clusters(c, a.Feature, a.Fold)
+			if err != nil {
+				return nil, err
+			}
 			p.RunnerUp = clusters[label]
 			p.RunnerUpDistance = a.Distances[label]
 			p.Margin = p.RunnerUpDistance - p.Distance
 		}
-		rows = append(rows, p)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		rows[i] = p
 	}
 	return rows, nil
 }

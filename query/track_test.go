@@ -30,10 +30,7 @@ func TestTrack(t *testing.T) {
 
 func checkPlacement(t *testing.T, db madeup.Store, row *query.Placement, f store.Feature, id store.TrackID) {
 	t.Helper()
-	a, err := db.Assignment(db.Clustering, f, id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := db.Place(t, f, id)
 	models, err := db.Models(db.Clustering, f)
 	if err != nil {
 		t.Fatal(err)
@@ -119,10 +116,7 @@ func checkMembers(t *testing.T, db madeup.Store, f store.Feature, cluster store.
 	t.Helper()
 	last := math.Inf(-1)
 	for i, m := range all {
-		a, err := db.Assignment(db.Clustering, f, m.TrackID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := db.Place(t, f, m.TrackID)
 		track, err := db.Track(m.TrackID)
 		if err != nil {
 			t.Fatal(err)

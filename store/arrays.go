@@ -17,6 +17,7 @@ type group uint8
 const (
 	featureArrays group = iota // the eight that the features are computed from
 	extraArrays                // the other seven
+	numGroups
 )
 
 // span returns the first array of the group and the one after its last.

@@ -64,9 +64,11 @@ func lockedFile(path string) (*os.File, error) {
 
 // copyTo writes the store's bytes to f and waits for the disk.
 func (db *DB) copyTo(f *os.File) (size int64, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		size, err = tx.WriteTo(f)
-		return err
+	err = guard(func() error {
+		return db.bolt.View(func(tx *bbolt.Tx) (err error) {
+			size, err = tx.WriteTo(f)
+			return err
+		})
 	})
 	// Shared from now on, so that the copy can be opened and checked.
 	return size, errors.Join(err, f.Sync(), unix.Flock(int(f.Fd()), unix.LOCK_SH))

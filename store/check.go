@@ -2,7 +2,7 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"tatum/store/pages"
 )
 
 // A Problem is something in a store that is not as it should be.
@@ -36,6 +38,10 @@ type CheckOptions struct {
 	// vector, to compare it. The distances are the check's until the next call.
 	Place func(m *Model, v *Vector) (Label, []float64)
 
+	// Folds, if set, returns the fold that holds out each of the tracks that a
+	// clustering was trained on, in row order, to compare them.
+	Folds func(c *Clustering) ([]Fold, error)
+
 	// Progress, if set, is called after each track.
 	Progress func(done, total int)
 }
@@ -60,19 +66,21 @@ func Check(path string, o CheckOptions, report func(Problem)) (Checked, error) {
 	if err != nil {
 		return c.sum, err
 	}
-	c.guarded("file", "", func() error { return db.bolt.View(c.check) })
+	c.guarded("file", "", func() error {
+		return db.bolt.View(func(tx *bbolt.Tx) error { return c.check(tx, db.snapshot) })
+	})
 	return c.sum, db.Close()
 }
 
 // A checker is one Check under way.
 type checker struct {
+	*snapshot
 	o      CheckOptions
 	report func(Problem)
 	sum    Checked
 
-	tx     *bbolt.Tx
-	state  State
-	sound  bool // all pages are in order
+	state  State // as the store has it
+	bytes  [numParts]uint64
 	models map[Feature][]*Model
 }
 
@@ -89,24 +97,26 @@ func (c *checker) guarded(where, key string, fn func() error) {
 	}
 }
 
-func (c *checker) check(tx *bbolt.Tx) (err error) {
-	c.tx = tx
-	c.guarded("page", "", c.pages)
-	c.sound = c.sum.Problems == 0
-	if c.state, err = readState(tx); err != nil {
+func (c *checker) check(tx *bbolt.Tx, s *snapshot) (err error) {
+	c.snapshot = s
+	c.guarded("page", "", func() error { return c.pages(tx) })
+	if c.state, err = c.snapshot.state(); err != nil {
 		return err
 	}
 	for _, key := range [][]byte{createdKey, ingestedKey, writtenKey} {
-		if _, err := readTime(tx, key); err != nil {
+		if _, err := c.time(key); err != nil {
 			return err
 		}
 	}
-	c.guarded("tracks", "", c.tracks)
+	c.guarded("tracks", "", c.allTracks)
 	c.guarded("arrays", "", c.allArrays)
-	for _, f := range Features {
-		c.guarded("vectors", f.String(), func() error { return c.vectors(f) })
+	c.guarded("vectors", "", c.allVectors)
+	c.guarded("files", "", c.allFiles)
+	for p, want := range c.state.bytes {
+		if got := c.bytes[p]; got != want {
+			c.problem(string(partBuckets[p]), "", "have %d bytes, the store was left with %d", got, want)
+		}
 	}
-	c.guarded("files", "", c.files)
 	c.guarded("clusterings", "", c.clusterings)
 	return nil
 }
@@ -114,23 +124,37 @@ func (c *checker) check(tx *bbolt.Tx) (err error) {
 // pages checks that every page is used once. Then it has bbolt check them again:
 // bbolt does so in a goroutine of its own, where a number out of bounds would
 // end the process.
-func (c *checker) pages() error {
-	ps, err := pagesOf(c.tx)
-	if err != nil {
-		return err
-	}
-	c.sum.Pages = len(ps.data) / ps.size
+func (c *checker) pages(tx *bbolt.Tx) error {
+	c.sum.Pages = c.Count()
 	before := c.sum.Problems
 	used := make([]bool, c.sum.Pages)
-	use := func(id uint64, count int) {
-		for i := range uint64(count) {
-			if used[id+i] {
-				c.problem("page", fmt.Sprint(id+i), "used more than once")
+	use := func(r pages.Run) {
+		for id := r.ID; id < r.ID+uint64(r.Count); id++ {
+			if used[id] {
+				c.problem("page", fmt.Sprint(id), "used more than once")
 			}
-			used[id+i] = true
+			used[id] = true
 		}
 	}
-	if err := c.usePages(ps, use); err != nil {
+	for r, err := range c.Administration() {
+		if err != nil {
+			return err
+		}
+		use(r)
+	}
+	err := c.eachBucket(func(path [][]byte, b *pages.Bucket) error {
+		c.guarded("page", fmt.Sprintf("of %q", bytes.Join(path, []byte("/"))), func() error {
+			for r, err := range b.Runs() {
+				if err != nil {
+					return err
+				}
+				use(r)
+			}
+			return nil
+		})
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	for id, used := range used {
@@ -141,96 +165,46 @@ func (c *checker) pages() error {
 	if c.sum.Problems > before {
 		return nil
 	}
-	for err := range c.tx.Check() {
+	for err := range tx.Check() {
 		c.problem("page", "", "%v", err)
 	}
 	return nil
 }
 
-// usePages calls use with all pages that the file has a use for, which includes
-// being free.
-func (c *checker) usePages(ps *pages, use func(id uint64, count int)) error {
-	use(0, 2) // the headers
-	tail, err := ps.raw(ps.tail)
-	if err != nil {
-		return err
-	}
-	use(ps.tail, len(tail)/ps.size)
-	for at := 0; at < len(ps.free); at += 8 {
-		id := binary.NativeEndian.Uint64(ps.free[at:])
-		if id >= uint64(c.sum.Pages) {
-			return damagedPage(id, "free, but out of bounds")
+// each calls fn with the entries of a bucket, which the caller names, as far as
+// its pages let them be found, and counts their bytes.
+func (c *checker) each(b *pages.Bucket, bytes *uint64, fn func(e pages.Entry) error) error {
+	for e, err := range b.Range(nil, nil) {
+		if err != nil {
+			return err
 		}
-		use(id, 1)
-	}
-	seen := func(p *page) error {
-		use(p.id, len(p.data)/ps.size)
-		return nil
-	}
-	top := &bucketTree{root: ps.root}
-	if err := ps.visitBucket(top, &walk{branch: seen, leaf: seen}); err != nil {
-		return err
-	}
-	return c.bucketPages(ps, top, seen)
-}
-
-// bucketPages calls seen with the pages of the buckets in a bucket, and in
-// those.
-func (c *checker) bucketPages(ps *pages, parent *bucketTree, seen func(p *page) error) error {
-	return ps.visitBucket(parent, &walk{leaf: func(p *page) error {
-		for i := range p.count {
-			b, err := childBucket(parent, p, i)
-			if err != nil {
-				return err
-			}
-			if b.root != 0 {
-				name := bytes.Join(b.path, []byte("/"))
-				c.guarded("page", fmt.Sprintf("of %q", name), func() error {
-					return ps.visitBucket(b, &walk{branch: seen, leaf: func(p *page) error {
-						if holdsBuckets(b.path) {
-							return seen(p)
-						}
-						return errors.Join(seen(p), checkLeaf(p, false))
-					}})
-				})
-			}
-			if holdsBuckets(b.path) {
-				if err := c.bucketPages(ps, b, seen); err != nil {
-					return err
-				}
-			}
+		*bytes += uint64(len(e.Key) + len(e.Value))
+		if err := fn(e); err != nil {
+			return err
 		}
-		return nil
-	}})
-}
-
-// get is b.Get, with the care that unsound pages need.
-func (c *checker) get(b *bbolt.Bucket, key []byte) ([]byte, error) {
-	if c.sound {
-		return b.Get(key), nil
 	}
-	return get(b, key)
+	return nil
 }
 
 // has reports whether a track is in the store.
 func (c *checker) has(id []byte) bool {
-	v, err := c.get(c.tx.Bucket(tracksBucket), id)
+	v, err := c.tracks.Get(id)
 	return v != nil || err != nil // what is wrong with it is reported elsewhere
 }
 
-// tracks checks every track with its arrays and vectors.
-func (c *checker) tracks() error {
-	err := each(c.tx.Bucket(tracksBucket), func(key, sealed []byte) error {
+// allTracks checks every track with its arrays and vectors.
+func (c *checker) allTracks() error {
+	err := c.each(&c.tracks, &c.bytes[inTracks], func(e pages.Entry) error {
 		c.sum.Tracks++
-		id := string(key)
+		id := string(e.Key)
 		c.guarded("track", id, func() error {
 			if _, err := ParseTrackID(id); err != nil {
 				return err
 			}
-			_, err := unsealTrack(key, sealed)
+			_, err := decodeTrack(e.Key, body(e.Value))
 			return err
 		})
-		c.guarded("track", id, func() error { return c.track(TrackID(id)) })
+		c.guarded("track", id, func() error { return c.checkTrack(TrackID(id)) })
 		if c.o.Progress != nil {
 			c.o.Progress(c.sum.Tracks, int(c.state.Tracks))
 		}
@@ -242,10 +216,10 @@ func (c *checker) tracks() error {
 	return err
 }
 
-// track checks that a track has arrays and vectors, and computes these anew if
-// asked to.
-func (c *checker) track(id TrackID) error {
-	arrays, err := c.arrays(id)
+// checkTrack checks that a track has arrays and vectors, and computes these anew
+// if asked to.
+func (c *checker) checkTrack(id TrackID) error {
+	arrays, err := c.arraysOf(id)
 	if err != nil {
 		return err
 	}
@@ -255,10 +229,15 @@ func (c *checker) track(id TrackID) error {
 			return fmt.Errorf("compute vectors: %w", err)
 		}
 	}
+	vectors, err := c.vectorsOf(id)
+	if err != nil {
+		return err
+	}
+	var v Vector
 	for _, f := range Features {
 		where := "vector " + f.String()
 		c.guarded(where, string(id), func() error {
-			v, err := c.vector(f, id)
+			err := vectors.Vector(f, &v)
 			if err == nil && want != nil && !sameBits(v[:], want[f][:]) {
 				c.problem(where, string(id), "is not that of the track's arrays")
 			}
@@ -268,41 +247,6 @@ func (c *checker) track(id TrackID) error {
 	return nil
 }
 
-func (c *checker) arrays(id TrackID) (arrays [NumArrays][]float64, err error) {
-	for g := featureArrays; g <= extraArrays; g++ {
-		key := arraysKey(id, g)
-		sealed, err := c.get(c.tx.Bucket(arraysBucket), key)
-		switch {
-		case err != nil:
-			return arrays, err
-		case sealed == nil && g == featureArrays:
-			return arrays, errors.New("has no arrays")
-		case sealed == nil:
-			continue
-		}
-		value, err := unseal(key, sealed)
-		if err == nil {
-			err = decodeArrays(key, value, g, &arrays)
-		}
-		if err != nil {
-			return arrays, err
-		}
-	}
-	return arrays, nil
-}
-
-func (c *checker) vector(f Feature, id TrackID) (v Vector, err error) {
-	key := vectorKey(f, id)
-	sealed, err := c.get(c.tx.Bucket(vectorsBucket), key)
-	switch {
-	case err != nil:
-		return v, err
-	case sealed == nil:
-		return v, errors.New("is missing")
-	}
-	return v, unsealVector(key, sealed, &v)
-}
-
 // sameBits reports whether two slices hold the same numbers, NaNs too.
 func sameBits(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) })
@@ -310,54 +254,67 @@ func sameBits(a, b []float64) bool {
 
 // allArrays checks that arrays are those of a track.
 func (c *checker) allArrays() error {
-	return each(c.tx.Bucket(arraysBucket), func(key, _ []byte) error {
+	return c.each(&c.arrays, &c.bytes[inArrays], func(e pages.Entry) error {
 		switch {
-		case len(key) != TrackIDLen+1 || key[TrackIDLen] > byte(extraArrays):
-			c.problem("arrays", fmt.Sprintf("%q", key), "key is not that of a track and group")
-		case !c.has(key[:TrackIDLen]):
-			c.problem("arrays", string(key[:TrackIDLen]), "have no track")
+		case len(e.Key) != TrackIDLen+1 || e.Key[TrackIDLen] >= byte(numGroups):
+			c.problem("arrays", fmt.Sprintf("%q", e.Key), "key is not that of a track and group")
+		case !c.has(e.Key[:TrackIDLen]):
+			c.problem("arrays", string(e.Key[:TrackIDLen]), "have no track")
 		}
 		return nil
 	})
 }
 
-// vectors checks that vectors are those of a track.
-func (c *checker) vectors(f Feature) error {
-	return scan(c.tx.Bucket(vectorsBucket), []byte{byte(f)}, func(key, _ []byte) error {
-		if len(key) != TrackIDLen+1 || !c.has(key[1:]) {
-			c.problem("vector "+f.String(), string(key[1:]), "has no track")
+// allVectors checks that vectors are those of a track.
+func (c *checker) allVectors() error {
+	return c.each(&c.vectors, &c.bytes[inVectors], func(e pages.Entry) error {
+		switch {
+		case len(e.Key) != 1+TrackIDLen || e.Key[0] != featureVectors:
+			c.problem("vectors", fmt.Sprintf("%q", e.Key), "key is not that of a group and track")
+		case !c.has(e.Key[1:]):
+			c.problem("vectors", string(e.Key[1:]), "have no track")
 		}
 		return nil
 	})
 }
 
-// files checks every file, and that the tracks it gave are there.
-func (c *checker) files() error {
-	return each(c.tx.Bucket(filesBucket), func(key, sealed []byte) error {
+// allFiles checks every file, and that the tracks it gave are there.
+func (c *checker) allFiles() error {
+	var counted State
+	err := c.each(&c.files, &c.bytes[inFiles], func(e pages.Entry) error {
 		c.sum.Files++
-		c.guarded("file", fmt.Sprintf("%q", key), func() error {
-			f, err := unsealFile(key, sealed)
+		c.guarded("file", fmt.Sprintf("%q", e.Key), func() error {
+			f, err := decodeFile(e.Key, body(e.Value))
 			if err != nil {
 				return err
 			}
+			counted.countFile(nil, f)
 			for _, id := range f.Tracks {
 				if !c.has([]byte(id)) {
-					c.problem("file", fmt.Sprintf("%q", key), "gave track %s, which is missing", id)
+					c.problem("file", fmt.Sprintf("%q", e.Key), "gave track %s, which is missing", id)
 				}
 			}
 			return nil
 		})
 		return nil
 	})
+	if err == nil && (counted.Files != c.state.Files || counted.BadFiles != c.state.BadFiles) {
+		err = fmt.Errorf("found %d files, %d bad, the store was left with %d, %d bad",
+			counted.Files, counted.BadFiles, c.state.Files, c.state.BadFiles)
+	}
+	return err
 }
 
 // clusterings checks every clustering, and that each has a fit of its own.
 func (c *checker) clusterings() error {
 	fits := make(map[uint32]bool)
-	return each(c.tx.Bucket(namesBucket), func(key, sealed []byte) error {
+	for e, err := range c.names.Range(nil, nil) {
+		if err != nil {
+			return err
+		}
 		c.sum.Clusterings++
-		c.guarded("clustering", fmt.Sprintf("%q", key), func() error {
-			cl, err := unsealClustering(key, sealed)
+		c.guarded("clustering", fmt.Sprintf("%q", e.Key), func() error {
+			cl, err := unsealClustering(e.Key, e.Value)
 			if err != nil {
 				return err
 			}
@@ -367,8 +324,8 @@ func (c *checker) clusterings() error {
 			fits[cl.fit] = true
 			return c.clustering(cl)
 		})
-		return nil
-	})
+	}
+	return nil
 }
 
 func (c *checker) clustering(cl *Clustering) error {
@@ -378,149 +335,235 @@ func (c *checker) clustering(cl *Clustering) error {
 	if len(cl.Features) == 0 || len(cl.Summaries) != len(cl.Features) {
 		return fmt.Errorf("has %d features and %d summaries", len(cl.Features), len(cl.Summaries))
 	}
-	var buckets [len(fitBuckets)]*bbolt.Bucket
-	for i, name := range fitBuckets {
-		b, err := fitBucket(c.tx, cl, name)
-		if err != nil {
-			return err
-		}
-		buckets[i] = b
-	}
-	c.models = make(map[Feature][]*Model)
 	for i, f := range cl.Features {
-		if f >= NumFeatures || i > 0 && f <= cl.Features[i-1] && slices.Contains(cl.Features[:i], f) {
-			return fmt.Errorf("features %v are not different ones", cl.Features)
-		}
-		if err := c.featureModels(cl, f, buckets[inModels]); err != nil {
-			return err
+		if f >= NumFeatures || i > 0 && f <= cl.Features[i-1] {
+			return fmt.Errorf("features %v are not ascending ones", cl.Features)
 		}
 	}
-	tracks, err := c.assignments(cl, buckets)
+	fit, err := c.fit(cl)
 	if err != nil {
 		return err
 	}
-	if cl.Generation == c.state.Generation && uint64(tracks) != c.state.Tracks {
-		return fmt.Errorf("places %d tracks of %d", tracks, c.state.Tracks)
-	}
-	return c.members(cl, buckets)
+	k := &fitChecker{checker: c, c: cl, fit: fit}
+	return k.check()
 }
 
-// featureModels reads and checks the models of a feature, one for each fold.
-func (c *checker) featureModels(cl *Clustering, f Feature, b *bbolt.Bucket) error {
-	for fold := range cl.Folds {
-		key := modelKey(f, Fold(fold))
-		sealed, err := c.get(b, key)
+// A fitChecker is the check of one fit under way.
+type fitChecker struct {
+	*checker
+	c       *Clustering
+	fit     *storedFit
+	bytes   uint64
+	tallies [NumFeatures]tally // counted
+	trained []trainedTrack
+	placed  uint64 // tracks that are
+}
+
+// A trainedTrack is a track that the fit was trained on.
+type trainedTrack struct {
+	id    TrackID
+	folds []trainedFold
+}
+
+func (k *fitChecker) check() error {
+	k.models = make(map[Feature][]*Model)
+	for _, f := range k.c.Features {
+		k.tallies[f].clusters = make([]clusterTally, k.c.K)
+		if err := k.featureModels(f); err != nil {
+			return err
+		}
+	}
+	err := errors.Join(k.each(&k.fit.models, &k.bytes, func(pages.Entry) error { return nil }), k.assignments(), k.members())
+	if err != nil {
+		return err
+	}
+	for _, f := range k.c.Features {
+		t, err := k.fit.tally(f)
 		if err != nil {
 			return err
 		}
-		if sealed == nil {
-			return fmt.Errorf("model of %v, fold %d, is missing", f, fold)
+		if !slices.Equal(t.clusters, k.tallies[f].clusters) {
+			return fmt.Errorf("tally of %v is not that of its members", f)
 		}
-		m, err := unsealModel(key, sealed)
-		if err != nil {
-			return fmt.Errorf("model of %v, fold %d: %w", f, fold, err)
-		}
-		m.Feature, m.Fold = f, Fold(fold)
+	}
+	if n, err := k.fit.bytes(); err != nil || n != k.bytes {
+		return errors.Join(err, fmt.Errorf("has %d bytes, it was left with %d", k.bytes, n))
+	}
+	if err := k.unassigned(); err != nil {
+		return err
+	}
+	return k.trainedFolds()
+}
+
+// featureModels reads and checks the models of a feature, one for each fold.
+func (k *fitChecker) featureModels(f Feature) error {
+	models, err := k.fit.modelsOf(f)
+	if err != nil {
+		return err
+	}
+	if len(models) != k.c.Folds {
+		return fmt.Errorf("%v has %d models of %d folds", f, len(models), k.c.Folds)
+	}
+	for fold, m := range models {
 		numbers := slices.Sorted(slices.Values(m.Clusters))
 		for i, n := range numbers {
 			if int(n) != i {
 				return fmt.Errorf("model of %v, fold %d, names clusters %v", f, fold, numbers)
 			}
 		}
-		if len(m.Centroids) != cl.K {
-			return fmt.Errorf("model of %v, fold %d, has %d centroids of %d", f, fold, len(m.Centroids), cl.K)
+		if len(m.Centroids) != k.c.K {
+			return fmt.Errorf("model of %v, fold %d, has %d centroids of %d", f, fold, len(m.Centroids), k.c.K)
 		}
-		c.models[f] = append(c.models[f], m)
 	}
+	k.models[f] = models
 	return nil
 }
 
-// assignments checks the places of all tracks and returns the number of tracks
-// that have one.
-func (c *checker) assignments(cl *Clustering, buckets [len(fitBuckets)]*bbolt.Bucket) (tracks int, err error) {
-	var a Assignment
-	var last TrackID
-	features := 0 // of the last track
-	whole := func() {
-		if last != "" && features != len(cl.Features) {
-			c.problem(cl.Name, string(last), "has a place by %d features of %d", features, len(cl.Features))
-		}
-	}
-	err = each(buckets[inAssignments], func(key, sealed []byte) error {
-		c.sum.Assignments++
-		of, f, err := cl.splitAssignmentKey(key)
-		if err != nil {
-			c.problem(cl.Name, "", "%v", err)
+// assignments checks the places of all tracks.
+func (k *fitChecker) assignments() error {
+	var places []Assignment
+	return k.each(&k.fit.assignments, &k.bytes, func(e pages.Entry) error {
+		k.placed++
+		id := string(e.Key)
+		if !k.has(e.Key) {
+			k.problem(k.c.Name, id, "has a place, but no track")
 			return nil
 		}
-		id := TrackID(of)
-		if id != last {
-			whole()
-			tracks, last, features = tracks+1, id, 0
-		}
-		features++
-		c.guarded(fmt.Sprintf("%s %v", cl.Name, f), string(id), func() error {
-			if err := unsealAssignment(key, sealed, &a); err != nil {
+		k.guarded(k.c.Name, id, func() (err error) {
+			if places, err = decodeAssignments(e.Key, body(e.Value), places); err != nil {
 				return err
 			}
-			member, err := c.get(buckets[inMembers], memberKey(f, a.Cluster, a.Distance(), id))
-			if member == nil || err != nil {
-				return errors.Join(err, fmt.Errorf("is missing among the members of cluster %d", a.Cluster))
+			if err = k.c.checkPlaces(e.Key, places); err != nil {
+				places = nil
 			}
-			return c.place(cl, f, id, &a)
+			return err
 		})
+		t := trainedTrack{id: TrackID(id)}
+		for i := range places {
+			a := &places[i]
+			k.sum.Assignments++
+			if a.Trained {
+				t.folds = append(t.folds, trainedFold{a.Feature, a.Fold})
+			}
+			k.guarded(fmt.Sprintf("%s %v", k.c.Name, a.Feature), id, func() error { return k.place(t.id, a) })
+		}
+		if t.folds != nil {
+			k.trained = append(k.trained, t)
+		}
 		return nil
 	})
-	whole()
-	return tracks, err
 }
 
-// place checks an assignment against the model that made it.
-func (c *checker) place(cl *Clustering, f Feature, id TrackID, a *Assignment) error {
-	if int(a.Fold) >= cl.Folds || len(a.Distances) != cl.K {
-		return fmt.Errorf("fold %d, %d distances: want one of %d folds, %d distances", a.Fold, len(a.Distances), cl.Folds, cl.K)
+// place checks an assignment against the member entry that is derived from it
+// and the model that made it.
+func (k *fitChecker) place(id TrackID, a *Assignment) error {
+	if int(a.Cluster) >= k.c.K {
+		return fmt.Errorf("cluster %d of %d", a.Cluster, k.c.K)
 	}
-	m := c.models[f][a.Fold]
+	k.tallies[a.Feature].add(a.Cluster, a.Distance())
+	key := memberKey(a.Feature, a.Cluster, a.Distance(), id)
+	sealed, err := k.fit.members.Get(key)
+	if err == nil && !slices.Equal(sealed, sealMember(key, a.Fold, a.Label)) {
+		err = fmt.Errorf("is missing among the members of cluster %d, or another there", a.Cluster)
+	}
+	if err != nil {
+		return err
+	}
+	m := k.models[a.Feature][a.Fold]
 	if m.Clusters[a.Label] != a.Cluster {
 		return fmt.Errorf("label %d is cluster %d, not %d", a.Label, m.Clusters[a.Label], a.Cluster)
 	}
-	v, err := c.vector(f, id)
-	if err != nil || c.o.Place == nil {
+	if k.o.Place == nil {
+		return nil
+	}
+	vectors, err := k.vectorsOf(id)
+	if err != nil {
 		return err
 	}
-	label, distances := c.o.Place(m, &v)
+	var v Vector
+	if err := vectors.Vector(a.Feature, &v); err != nil {
+		return err
+	}
+	label, distances := k.o.Place(m, &v)
 	if label != a.Label || !sameBits(distances, a.Distances) {
 		return errors.New("label and distances are not those of its vector")
 	}
 	return nil
 }
 
-// members checks that each member of a cluster has its assignment.
-func (c *checker) members(cl *Clustering, buckets [len(fitBuckets)]*bbolt.Bucket) error {
-	where := cl.Name + " members"
-	var a Assignment
-	return each(buckets[inMembers], func(key, sealed []byte) error {
-		c.guarded(where, fmt.Sprintf("%q", key), func() error {
-			if _, err := unseal(key, sealed); err != nil {
-				return err
-			}
-			distance, id, err := splitMemberKey(key)
-			if err != nil {
-				return err
-			}
-			assignment := assignmentKey(id, Feature(key[0]))
-			place, err := c.get(buckets[inAssignments], assignment)
-			if place == nil || err != nil {
-				return errors.Join(err, errors.New("has no assignment"))
-			}
-			if err := unsealAssignment(assignment, place, &a); err != nil {
-				return nil //nolint:nilerr // it is reported with the assignments
-			}
-			if !bytes.Equal(key, memberKey(Feature(key[0]), a.Cluster, a.Distance(), id)) {
-				return fmt.Errorf("track %s is at distance %v of another cluster", id, distance)
-			}
-			return nil
-		})
-		return nil
+// members checks that there are no other members than those derived from the
+// places, which has found each of them.
+func (k *fitChecker) members() error {
+	n := uint64(0)
+	err := k.each(&k.fit.members, &k.bytes, func(e pages.Entry) error {
+		n++
+		_, err := decodeMember(e.Key, body(e.Value))
+		return err
 	})
+	if want := k.placed * uint64(len(k.c.Features)); err == nil && n != want {
+		err = fmt.Errorf("has %d members, want %d", n, want)
+	}
+	return err
+}
+
+// unassigned checks that each track is either placed or among the unassigned.
+func (k *fitChecker) unassigned() error {
+	n := k.placed
+	for e, err := range k.fit.unassigned.Range(nil, nil) {
+		if err != nil {
+			return err
+		}
+		n++
+		place, err := k.fit.assignments.Get(e.Key)
+		if err != nil {
+			return err
+		}
+		if place != nil || !k.has(e.Key) {
+			k.problem(k.c.Name, string(e.Key), "is to be assigned, but has a place or no track")
+		}
+	}
+	if n != k.state.Tracks {
+		return fmt.Errorf("has or lacks places of %d tracks, there are %d", n, k.state.Tracks)
+	}
+	return nil
+}
+
+// trainedFolds checks that the tracks that the fit was trained on are those that
+// it was, and that the fold of each is the one that held it out: so none has a
+// label by a model that has seen it.
+func (k *fitChecker) trainedFolds() error {
+	for e, err := range k.fit.folds.Range(nil, nil) {
+		if err != nil {
+			return err
+		}
+		folds, err := decodeFolds(e.Key, body(e.Value))
+		if err != nil {
+			return err
+		}
+		k.trained = append(k.trained, trainedTrack{TrackID(e.Key), folds})
+	}
+	slices.SortFunc(k.trained, func(a, b trainedTrack) int { return cmp.Compare(a.id, b.id) })
+	for i := range k.trained {
+		if i > 0 && k.trained[i].id == k.trained[i-1].id {
+			return fmt.Errorf("track %s has a place and folds besides", k.trained[i].id)
+		}
+	}
+	if n := uint64(len(k.trained)); n != k.c.Tracks {
+		return fmt.Errorf("knows the folds of %d tracks, was trained on %d", n, k.c.Tracks)
+	}
+	if k.o.Folds == nil {
+		return nil
+	}
+	want, err := k.o.Folds(k.c)
+	if err != nil {
+		return err
+	}
+	for i, t := range k.trained {
+		for j, f := range k.c.Features {
+			if j >= len(t.folds) || t.folds[j] != (trainedFold{f, want[i]}) {
+				k.problem(k.c.Name, string(t.id), "is of fold %d by %v: its model has been trained on the track, or is none", want[i], f)
+			}
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -37,26 +38,36 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 	c := Clustering{Name: name, Features: []Feature{0, 5}, K: 3, Folds: 2, Fitted: time.Unix(9, 0).UTC()}
 	err := w.View(func(db *DB) error {
 		state, err := db.State()
-		c.Generation, c.Tracks = state.Generation, state.Tracks
+		c.Generation = state.Generation
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit, err := w.NewFit(c)
+	fit, err := w.NewFit(c, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range c.Features {
+		var models []*Model
 		for fold := range Fold(2) {
-			m := &Model{Feature: f, Fold: fold, Centroids: make([]Vector, 3), Clusters: []Cluster{2, 0, 1}}
-			if err := fit.PutModels([]*Model{m}); err != nil {
-				t.Fatal(err)
-			}
+			models = append(models, &Model{Feature: f, Fold: fold, Centroids: make([]Vector, 3), Clusters: []Cluster{2, 0, 1}})
 		}
-		fit.PutSummary(f, Summary{Sizes: make([]uint64, 3)})
+		var spots []Spot
+		for row, id := range ids {
+			a := madePlace(f, id)
+			spots = append(spots, Spot{uint32(row), a.Fold, a.Label, a.Cluster, a.Distance()})
+		}
+		SortSpots(spots)
+		if err := fit.PutFeature(f, models, Summary{Sizes: make([]uint64, 3)}, spots); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := fit.PutAssignments(ids, func(_ Feature, i int) *Assignment { return madePlace(ids[i]) }); err != nil {
+	var encoded []EncodedAssignments
+	for _, id := range ids {
+		encoded = append(encoded, EncodeAssignments(id, madePlaces(id, true)))
+	}
+	if err := fit.PutAssignments(encoded); err != nil {
 		t.Fatal(err)
 	}
 	if err := fit.Commit([32]byte{1}); err != nil {
@@ -64,13 +75,34 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 	}
 }
 
-// madePlace returns a place that follows from the ID, in the models of madeFit.
-func madePlace(id TrackID) *Assignment {
+// madePlaces returns a track's places in the models of madeFit.
+func madePlaces(id TrackID, trained bool) []Assignment {
+	places := []Assignment{*madePlace(0, id), *madePlace(5, id)}
+	for i := range places {
+		places[i].Trained = trained
+	}
+	return places
+}
+
+// madePlace returns a place that follows from the ID, of a fit that was trained on
+// the track.
+func madePlace(f Feature, id TrackID) *Assignment {
 	last := int(id[TrackIDLen-1])
-	a := &Assignment{Fold: Fold(last % 2), Label: Label(last % 3), Distances: []float64{9, 9, 9}}
+	a := &Assignment{Feature: f, Fold: Fold(last % 2), Label: Label(last % 3), Trained: true, Distances: []float64{9, 9, 9}}
 	a.Cluster = []Cluster{2, 0, 1}[a.Label]
 	a.Distances[a.Label] = float64(last % 5)
 	return a
+}
+
+// placeOf returns a track's place by a feature.
+func placeOf(db *DB, c *Clustering, f Feature, id TrackID) (Assignment, error) {
+	places, err := db.TrackAssignments(c, id)
+	for _, a := range places {
+		if a.Feature == f {
+			return a, nil
+		}
+	}
+	return Assignment{}, err
 }
 
 // TestCheckFinds breaks an invariant at a time, with values that are whole, and
@@ -80,25 +112,35 @@ func TestCheckFinds(t *testing.T) {
 	fit := func(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
 		return tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(name)
 	}
-	place := madePlace(ids[0])
+	place := madePlace(0, ids[0])
+	putPlaces := func(tx *bbolt.Tx, id TrackID, places []Assignment) error {
+		return fit(tx, assignmentsBucket).Put([]byte(id), EncodeAssignments(id, places).sealed)
+	}
 	for name, c := range map[string]struct {
 		spoil func(tx *bbolt.Tx) error
 		want  string
 	}{
-		"track without vector": {
-			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorKey(2, ids[1])) },
-			"vector sections_start TRAAAAA00000000002: is missing",
+		"track without vectors": {
+			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorsKey(ids[1])) },
+			`key "TRAAAAA00000000002": track without its vectors`,
 		},
 		"track without arrays": {
 			func(tx *bbolt.Tx) error { return tx.Bucket(arraysBucket).Delete(arraysKey(ids[1], featureArrays)) },
-			"track TRAAAAA00000000002: has no arrays",
+			"track has no arrays",
 		},
-		"vector without track": {
+		"vectors without track": {
 			func(tx *bbolt.Tx) error {
-				key := vectorKey(0, testID(9))
-				return tx.Bucket(vectorsBucket).Put(key, sealVector(key, new(Vector)))
+				key := vectorsKey(testID(9))
+				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, new([NumFeatures]Vector)))
 			},
-			"vector bars_start TRAAAAA00000000009: has no track",
+			"vectors TRAAAAA00000000009: have no track",
+		},
+		"bytes not counted": {
+			func(tx *bbolt.Tx) error {
+				key := vectorsKey(testID(9))
+				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, new([NumFeatures]Vector)))
+			},
+			"vectors: have 7968 bytes, the store was left with 5976",
 		},
 		"arrays without track": {
 			func(tx *bbolt.Tx) error {
@@ -118,13 +160,23 @@ func TestCheckFinds(t *testing.T) {
 			},
 			`file "/x": gave track TRAAAAA00000000009, which is missing`,
 		},
+		"file not counted": {
+			func(tx *bbolt.Tx) error {
+				return tx.Bucket(filesBucket).Put([]byte("/x"), sealFile(&File{Path: "/x", Bad: &Failure{}}))
+			},
+			"found 4 files, 1 bad, the store was left with 3, 0 bad",
+		},
 		"model gone": {
 			func(tx *bbolt.Tx) error { return fit(tx, modelsBucket).Delete(modelKey(5, 1)) },
-			"model of segments_loudness_start, fold 1, is missing",
+			"segments_loudness_start has 1 models of 2 folds",
 		},
-		"assignment gone": {
-			func(tx *bbolt.Tx) error { return fit(tx, assignmentsBucket).Delete(assignmentKey(ids[0], 5)) },
-			"has a place by 1 features of 2",
+		"place gone": {
+			func(tx *bbolt.Tx) error { return putPlaces(tx, ids[0], madePlaces(ids[0], true)[:1]) },
+			"has a place by [bars_start], want [bars_start segments_loudness_start]",
+		},
+		"assignments gone": {
+			func(tx *bbolt.Tx) error { return fit(tx, assignmentsBucket).Delete([]byte(ids[0])) },
+			"has 6 members, want 4",
 		},
 		"member gone": {
 			func(tx *bbolt.Tx) error {
@@ -132,34 +184,79 @@ func TestCheckFinds(t *testing.T) {
 			},
 			"c bars_start TRAAAAA00000000001: is missing among the members",
 		},
+		"member of another label": {
+			func(tx *bbolt.Tx) error {
+				key := memberKey(0, place.Cluster, place.Distance(), ids[0])
+				return fit(tx, membersBucket).Put(key, sealMember(key, place.Fold, place.Label+1))
+			},
+			"c bars_start TRAAAAA00000000001: is missing among the members",
+		},
 		"member too many": {
 			func(tx *bbolt.Tx) error {
 				key := memberKey(0, 1, 0.5, testID(9))
-				return fit(tx, membersBucket).Put(key, seal(key, nil))
+				return fit(tx, membersBucket).Put(key, sealMember(key, 0, 0))
 			},
-			"has no assignment",
+			"has 7 members, want 6",
+		},
+		"tally of others": {
+			func(tx *bbolt.Tx) error {
+				t := &tally{make([]clusterTally, 3)}
+				return fit(tx, talliesBucket).Put(tallyKey(5), sealTally(tallyKey(5), t))
+			},
+			"tally of segments_loudness_start is not that of its members",
+		},
+		"bytes of a fit": {
+			func(tx *bbolt.Tx) error { return fit(tx, talliesBucket).Put(fitBytesKey, sealFitBytes(1)) },
+			"bytes, it was left with 1",
+		},
+		"unassigned, but placed": {
+			func(tx *bbolt.Tx) error {
+				return fit(tx, unassignedBucket).Put([]byte(ids[0]), seal([]byte(ids[0]), nil))
+			},
+			"c TRAAAAA00000000001: is to be assigned, but has a place",
+		},
+		"folds besides a place": {
+			func(tx *bbolt.Tx) error {
+				key := []byte(ids[0])
+				return fit(tx, foldsBucket).Put(key, sealFolds(key, []trainedFold{{0, 1}, {5, 1}}))
+			},
+			"track TRAAAAA00000000001 has a place and folds besides",
+		},
+		"place of no training": {
+			func(tx *bbolt.Tx) error { return putPlaces(tx, ids[0], madePlaces(ids[0], false)) },
+			"knows the folds of 2 tracks, was trained on 3",
+		},
+		"place of another fold": {
+			func(tx *bbolt.Tx) error {
+				places := madePlaces(ids[0], true)
+				places[1].Fold = 1 - places[1].Fold
+				member := memberKey(5, places[1].Cluster, places[1].Distance(), ids[0])
+				return errors.Join(putPlaces(tx, ids[0], places),
+					fit(tx, membersBucket).Put(member, sealMember(member, places[1].Fold, places[1].Label)))
+			},
+			"c TRAAAAA00000000001: is of fold 1 by segments_loudness_start: its model has been trained on the track, or is none",
 		},
 		"label of another cluster": {
 			func(tx *bbolt.Tx) error {
-				a := *place
+				places := madePlaces(ids[0], true)
+				a := &places[0]
 				a.Cluster++
-				key := assignmentKey(ids[0], 0)
 				member := memberKey(0, a.Cluster, a.Distance(), ids[0])
-				return errors.Join(fit(tx, assignmentsBucket).Put(key, sealAssignment(key, &a)), fit(tx, membersBucket).Put(member, seal(member, nil)))
+				return errors.Join(putPlaces(tx, ids[0], places), fit(tx, membersBucket).Put(member, sealMember(member, a.Fold, a.Label)))
 			},
 			"label 1 is cluster 0, not 1",
 		},
 		"value of another key": {
 			func(tx *bbolt.Tx) error {
 				b := tx.Bucket(vectorsBucket)
-				return b.Put(vectorKey(0, ids[0]), slices.Clone(b.Get(vectorKey(0, ids[1]))))
+				return b.Put(vectorsKey(ids[0]), slices.Clone(b.Get(vectorsKey(ids[1]))))
 			},
-			`vector bars_start TRAAAAA00000000001: store is damaged: key "\x00TRAAAAA00000000001": checksum differs`,
+			`store is damaged: key "\x00TRAAAAA00000000001": checksum differs`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tatum.db")
-			w, err := CreateWriter(path)
+			w, err := CreateWriter(context.Background(), path, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -175,8 +272,15 @@ func TestCheckFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			var lines []string
-			for _, p := range problemsOf(t, path) {
-				lines = append(lines, p.String())
+			folds := func(*Clustering) ([]Fold, error) {
+				var folds []Fold
+				for _, id := range ids {
+					folds = append(folds, madePlace(0, id).Fold)
+				}
+				return folds, nil
+			}
+			if _, err := Check(path, CheckOptions{Folds: folds}, func(p Problem) { lines = append(lines, p.String()) }); err != nil {
+				t.Fatal(err)
 			}
 			if got := strings.Join(lines, "\n"); !strings.Contains(got, c.want) {
 				t.Errorf("got %s\nwant %s", got, c.want)
@@ -195,7 +299,7 @@ func TestCheckComparesWithRecomputed(t *testing.T) {
 		return vectors, nil
 	}
 	place := func(*Model, *Vector) (Label, []float64) {
-		a := madePlace(testID(1))
+		a := madePlace(0, testID(1))
 		return a.Label, append(a.Distances[:2:2], 8)
 	}
 	var got []string
@@ -243,7 +347,7 @@ func TestDamagedHeaderIsReported(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data[page*os.Getpagesize()+pageHeaderLen+48] ^= 2 // bbolt would fall back to the other
+		data[page*os.Getpagesize()+16+48] ^= 2 // bbolt would fall back to the other
 		damaged := filepath.Join(t.TempDir(), "damaged.db")
 		if err := os.WriteFile(damaged, data, 0o644); err != nil {
 			t.Fatal(err)

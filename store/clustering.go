@@ -1,15 +1,15 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"go.etcd.io/bbolt"
+	"tatum/store/pages"
 )
 
 // A Fold numbers one of a clustering's cross-validation folds, from 0.
@@ -47,8 +47,8 @@ func CheckName(name string) error {
 // A Clustering describes one fit over all tracks then in the store.
 type Clustering struct {
 	Name         string
-	Features     []Feature
-	K            int // clusters per feature
+	Features     []Feature // ascending
+	K            int       // clusters per feature
 	Folds        int
 	Seed         uint32
 	BatchSize    int
@@ -97,18 +97,6 @@ type Model struct {
 	Inertia   float64   // sum of squared distances, training rows to their centroids
 	Steps     uint32    // mini-batches used
 }
-
-// An Assignment is a track's place in one feature's clusters.
-type Assignment struct {
-	Fold      Fold
-	Label     Label
-	Cluster   Cluster
-	Assigned  bool      // labelled after the fit, by a model of it
-	Distances []float64 // to the fold model's centroids, by label, in scaled space
-}
-
-// Distance returns the distance to the centroid of the track's own label.
-func (a *Assignment) Distance() float64 { return a.Distances[a.Label] }
 
 func sealClustering(c *Clustering) []byte {
 	var e encoder
@@ -180,6 +168,7 @@ func unsealClustering(key, sealed []byte) (*Clustering, error) {
 func sealModel(key []byte, m *Model) []byte {
 	var e encoder
 	e.uint16(uint16(len(m.Centroids)))
+	e.uint16(NumStats)
 	e.float64s(m.Mean[:])
 	e.float64s(m.Scale[:])
 	for i := range m.Centroids {
@@ -191,13 +180,12 @@ func sealModel(key []byte, m *Model) []byte {
 	return seal(key, e.buf)
 }
 
-func unsealModel(key, sealed []byte) (*Model, error) {
-	value, err := unseal(key, sealed)
-	if err != nil {
-		return nil, err
-	}
+func decodeModel(key, value []byte) (*Model, error) {
 	d := decoder{buf: value}
-	k := int(d.uint16())
+	k, columns := int(d.uint16()), d.uint16()
+	if columns != NumStats {
+		return nil, corrupt(key, fmt.Sprintf("model of %d columns", columns))
+	}
 	m := &Model{Centroids: make([]Vector, k), Clusters: make([]Cluster, k)}
 	d.float64s(m.Mean[:])
 	d.float64s(m.Scale[:])
@@ -209,236 +197,150 @@ func unsealModel(key, sealed []byte) (*Model, error) {
 	return m, d.end(key)
 }
 
-const assignedLater = 1 // flag of an assignment made after the fit
-
-func sealAssignment(key []byte, a *Assignment) []byte {
-	var e encoder
-	e.assignment(a)
-	return seal(key, e.buf)
-}
-
-func (e *encoder) assignment(a *Assignment) {
-	e.uint16(uint16(a.Fold))
-	e.uint16(uint16(a.Label))
-	e.uint16(uint16(a.Cluster))
-	var flags uint8
-	if a.Assigned {
-		flags |= assignedLater
-	}
-	e.uint8(flags)
-	e.float64s(a.Distances)
-}
-
-// unsealAssignment decodes into a, whose Distances it reuses.
-func unsealAssignment(key, sealed []byte, a *Assignment) error {
-	value, err := unseal(key, sealed)
-	if err != nil {
-		return err
-	}
-	d := decoder{buf: value}
-	a.Fold, a.Label, a.Cluster = Fold(d.uint16()), Label(d.uint16()), Cluster(d.uint16())
-	a.Assigned = d.uint8()&assignedLater != 0
-	k := len(d.buf) / 8
-	if cap(a.Distances) < k {
-		a.Distances = make([]float64, k)
-	}
-	a.Distances = a.Distances[:k]
-	d.float64s(a.Distances)
-	if int(a.Label) >= k {
-		return corrupt(key, "label has no distance")
-	}
-	return d.end(key)
-}
-
 // Clustering returns the clustering of that name, or ErrNotClustered.
 func (db *DB) Clustering(name string) (c *Clustering, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		c, err = getClustering(tx, name)
+	err = db.view(func(s *snapshot) error {
+		sealed, err := s.names.Get([]byte(name))
+		if err != nil {
+			return err
+		}
+		if sealed == nil {
+			return fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
+		}
+		c, err = unsealClustering([]byte(name), sealed)
 		return err
 	})
 	return c, err
 }
 
-func getClustering(tx *bbolt.Tx, name string) (*Clustering, error) {
-	sealed, err := get(tx.Bucket(namesBucket), []byte(name))
-	if err != nil {
-		return nil, err
-	}
-	if sealed == nil {
-		return nil, fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
-	}
-	return unsealClustering([]byte(name), sealed)
-}
-
 // Clusterings returns all clusterings in the order of their names.
 func (db *DB) Clusterings() (all []*Clustering, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		return each(tx.Bucket(namesBucket), func(key, sealed []byte) error {
-			c, err := unsealClustering(key, sealed)
+	err = db.view(func(s *snapshot) error {
+		for e, err := range s.names.Range(nil, nil) {
+			if err != nil {
+				return err
+			}
+			c, err := unsealClustering(e.Key, e.Value)
+			if err != nil {
+				return err
+			}
 			all = append(all, c)
-			return err
-		})
+		}
+		return nil
 	})
 	return all, err
 }
 
-// fitBucket returns a bucket of the clustering's fit.
-func fitBucket(tx *bbolt.Tx, c *Clustering, name []byte) (*bbolt.Bucket, error) {
-	fit := tx.Bucket(fitsBucket).Bucket(fitKey(c.fit))
-	if fit == nil {
-		return nil, fmt.Errorf("%w: clustering %q has no fit %d", ErrCorrupt, c.Name, c.fit)
-	}
-	b := fit.Bucket(name)
-	if b == nil {
-		return nil, fmt.Errorf("%w: fit %d has no %s", ErrCorrupt, c.fit, name)
-	}
-	return b, nil
+// A storedFit has the buckets of a fit.
+type storedFit struct {
+	number                                                   uint32
+	models, assignments, members, tallies, unassigned, folds pages.Bucket
+
+	clusters func() (labelClusters, error) // read once
 }
 
-// viewFit runs fn with a bucket of the clustering's fit.
-func (db *DB) viewFit(c *Clustering, name []byte, fn func(b *bbolt.Bucket) error) error {
-	return db.view(func(tx *bbolt.Tx) error {
-		b, err := fitBucket(tx, c, name)
-		if err != nil {
-			return err
+// labelClusters has the cluster of each label of each fold of each feature.
+type labelClusters [NumFeatures][][]Cluster
+
+// fit returns the buckets of a clustering's fit. A DB keeps those it was asked
+// for last, for finding them takes as long as looking up a track.
+func (db *DB) fit(s *snapshot, c *Clustering) (*storedFit, error) {
+	if fit := db.lastFit.Load(); fit != nil && fit.number == c.fit {
+		return fit, nil
+	}
+	fit, err := s.fit(c)
+	if err == nil {
+		db.lastFit.Store(fit)
+	}
+	return fit, err
+}
+
+func (s *snapshot) fit(c *Clustering) (*storedFit, error) {
+	fit := &storedFit{number: c.fit}
+	parent, found, err := s.fits.Bucket(fitKey(c.fit), nil)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: clustering %q has no fit %d", ErrCorrupt, c.Name, c.fit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, dst := range []*pages.Bucket{&fit.models, &fit.assignments, &fit.members, &fit.tallies, &fit.unassigned, &fit.folds} {
+		*dst, found, err = parent.Bucket(fitBuckets[i], checkSum)
+		if err == nil && !found {
+			err = fmt.Errorf("%w: fit %d has no %s", ErrCorrupt, c.fit, fitBuckets[i])
 		}
-		return fn(b)
+		if err != nil {
+			return nil, err
+		}
+	}
+	fit.clusters = sync.OnceValues(func() (all labelClusters, err error) {
+		for _, f := range c.Features {
+			models, err := fit.modelsOf(f)
+			if err != nil {
+				return all, err
+			}
+			for _, m := range models {
+				all[f] = append(all[f], m.Clusters)
+			}
+		}
+		return all, nil
 	})
+	return fit, nil
+}
+
+func (fit *storedFit) modelsOf(f Feature) (models []*Model, err error) {
+	for e, err := range fit.models.Prefix([]byte{byte(f)}) {
+		if err != nil {
+			return nil, err
+		}
+		m, err := decodeModel(e.Key, body(e.Value))
+		if err != nil {
+			return nil, err
+		}
+		m.Feature, m.Fold = f, Fold(len(models))
+		models = append(models, m)
+	}
+	return models, nil
 }
 
 // Models returns the models of a clustering for one feature, by fold. It
 // returns ErrNotClustered when the clustering leaves out the feature.
 func (db *DB) Models(c *Clustering, f Feature) (models []*Model, err error) {
-	err = db.viewFit(c, modelsBucket, func(b *bbolt.Bucket) error {
-		return scan(b, []byte{byte(f)}, func(key, sealed []byte) error {
-			m, err := unsealModel(key, sealed)
-			if err != nil {
-				return err
-			}
-			m.Feature, m.Fold = f, Fold(len(models))
-			models = append(models, m)
-			return nil
-		})
+	err = db.view(func(s *snapshot) error {
+		fit, err := db.fit(s, c)
+		if err != nil {
+			return err
+		}
+		models, err = fit.modelsOf(f)
+		return err
 	})
-	if err == nil && len(models) == 0 {
+	switch {
+	case err != nil:
+	case len(models) == 0:
 		err = fmt.Errorf("%w: clustering %q leaves out %v", ErrNotClustered, c.Name, f)
+	case len(models) != c.Folds:
+		err = fmt.Errorf("%w: %v has %d models of %d folds", ErrCorrupt, f, len(models), c.Folds)
 	}
 	return models, err
 }
 
-// Assignment returns a track's place among a feature's clusters, or
-// ErrNotAssigned.
-func (db *DB) Assignment(c *Clustering, f Feature, id TrackID) (a Assignment, err error) {
-	err = db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
-		key := assignmentKey(id, f)
-		sealed, err := get(b, key)
+// Clusters returns the clusters, by label, of the model of a feature's fold. The
+// slice must not be changed. All models are read when the first are asked for.
+func (db *DB) Clusters(c *Clustering, f Feature, fold Fold) (clusters []Cluster, err error) {
+	err = db.view(func(s *snapshot) error {
+		fit, err := db.fit(s, c)
 		if err != nil {
 			return err
 		}
-		if sealed == nil {
-			return fmt.Errorf("%w: %q", ErrNotAssigned, id)
-		}
-		return unsealAssignment(key, sealed, &a)
-	})
-	return a, err
-}
-
-// Assignments calls fn with every labelled track's place among a feature's
-// clusters, in row order. The assignment is fn's until it returns.
-func (db *DB) Assignments(c *Clustering, f Feature, fn func(id TrackID, a *Assignment) error) error {
-	return db.viewFit(c, assignmentsBucket, func(b *bbolt.Bucket) error {
-		var a Assignment
-		return each(b, func(key, sealed []byte) error {
-			id, of, err := c.splitAssignmentKey(key)
-			if err != nil || of != f {
-				return err
-			}
-			if err := unsealAssignment(key, sealed, &a); err != nil {
-				return err
-			}
-			return fn(TrackID(id), &a)
-		})
-	})
-}
-
-// errStop ends a scan early.
-var errStop = errors.New("stop")
-
-// Members calls fn with a cluster's tracks, nearest to their centroid first and
-// by ID among equals, until fn returns false. Only the members that fn is
-// called with are read.
-func (db *DB) Members(c *Clustering, f Feature, cluster Cluster, fn func(id TrackID, distance float64) bool) error {
-	err := db.viewFit(c, membersBucket, func(b *bbolt.Bucket) error {
-		return scan(b, clusterKey(f, cluster), func(key, sealed []byte) error {
-			if _, err := unseal(key, sealed); err != nil {
-				return err
-			}
-			distance, id, err := splitMemberKey(key)
-			if err != nil {
-				return err
-			}
-			if !fn(id, distance) {
-				return errStop
-			}
-			return nil
-		})
-	})
-	if errors.Is(err, errStop) {
-		return nil
-	}
-	return err
-}
-
-// Unassigned calls fn with the tracks behind the ID after that have no place in
-// the clustering, in row order, until fn returns false. With an empty ID it
-// begins at the first track.
-func (db *DB) Unassigned(c *Clustering, after TrackID, fn func(id TrackID) bool) error {
-	return db.view(func(tx *bbolt.Tx) error {
-		b, err := fitBucket(tx, c, assignmentsBucket)
+		all, err := fit.clusters()
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(verify(b, []byte(after), nil, false), verify(tx.Bucket(tracksBucket), []byte(after), nil, false)); err != nil {
-			return err
+		if int(fold) >= len(all[f]) {
+			return fmt.Errorf("%w: %v has no model of fold %d", ErrCorrupt, f, fold)
 		}
-		// A track has a place in all features or in none.
-		assigned, tracks := b.Cursor(), tx.Bucket(tracksBucket).Cursor()
-		place, _ := assigned.Seek([]byte(after))
-		for key, _ := tracks.Seek([]byte(after)); key != nil; key, _ = tracks.Next() {
-			for place != nil && bytes.Compare(place, key) < 0 {
-				place, _ = assigned.Next()
-			}
-			if !bytes.HasPrefix(place, key) && TrackID(key) != after && !fn(TrackID(key)) {
-				return nil
-			}
-		}
+		clusters = all[f][fold]
 		return nil
 	})
-}
-
-// unassign removes a track's labels from every fit.
-func unassign(tx *bbolt.Tx, id TrackID) error {
-	fits := tx.Bucket(fitsBucket)
-	return fits.ForEachBucket(func(fit []byte) error {
-		assignments := fits.Bucket(fit).Bucket(assignmentsBucket)
-		members := fits.Bucket(fit).Bucket(membersBucket)
-		var a Assignment
-		for _, f := range Features {
-			key := assignmentKey(id, f)
-			sealed := assignments.Get(key)
-			if sealed == nil {
-				continue
-			}
-			if err := unsealAssignment(key, sealed, &a); err != nil {
-				return err
-			}
-			if err := members.Delete(memberKey(f, a.Cluster, a.Distance(), id)); err != nil {
-				return err
-			}
-			if err := assignments.Delete(key); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return clusters, err
 }

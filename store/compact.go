@@ -6,9 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"go.etcd.io/bbolt"
+
+	"tatum/store/pages"
 )
 
 // compactBytes is about how much one transaction of a compaction copies.
@@ -44,10 +45,8 @@ func (w *Writer) compactTo(path, temp string) (before, after int64, err error) {
 	if err := w.View(func(db *DB) error { return db.copyCompact(temp, info.Mode()) }); err != nil {
 		return 0, 0, fmt.Errorf("compact store %q: %w", w.path, err)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := os.Chown(temp, int(stat.Uid), int(stat.Gid)); err != nil {
-			return 0, 0, fmt.Errorf("compact store: %w", err)
-		}
+	if err := takeOwner(temp, info); err != nil {
+		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
 	if err := errors.Join(os.Chmod(temp, info.Mode().Perm()), checkCopy(temp)); err != nil {
 		return 0, 0, fmt.Errorf("compact store %q: %w", w.path, err)
@@ -62,7 +61,7 @@ func (w *Writer) compactTo(path, temp string) (before, after int64, err error) {
 // copyCompact copies all entries into a new bbolt file at path.
 func (db *DB) copyCompact(path string, mode fs.FileMode) error {
 	// Entries behind a damaged page would be left out.
-	if err := db.view(checkAllPages); err != nil {
+	if err := db.view((*snapshot).checkPages); err != nil {
 		return err
 	}
 	dst, err := bbolt.Open(path, mode.Perm(), &bbolt.Options{FreelistType: bbolt.FreelistMapType, NoSync: true})
@@ -93,14 +92,15 @@ func cutTo(path string, length int64) error {
 	return errors.Join(f.Truncate(length), f.Sync(), f.Close())
 }
 
-// checkAllPages returns the first error that the pages of a store have.
-func checkAllPages(tx *bbolt.Tx) error {
-	ps, err := pagesOf(tx)
-	if err != nil {
-		return err
-	}
-	return ps.buckets(func(b *bucketTree) error {
-		return ps.visitBucket(b, &walk{leaf: func(p *page) error { return checkLeaf(p, false) }})
+// checkPages returns the first error that the pages of the store have.
+func (s *snapshot) checkPages() error {
+	return s.eachBucket(func(_ [][]byte, b *pages.Bucket) error {
+		for _, err := range b.Runs() {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -124,7 +124,7 @@ func putInPlace(temp, path string) error {
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 func removeIfThere(path string) error {

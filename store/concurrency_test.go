@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -76,7 +77,7 @@ func askBoth(path string) error {
 			return err
 		}
 		titles[i] = track.Title
-		_, err = db.Assignment(c, 0, testID(i))
+		_, err = db.TrackAssignments(c, testID(i))
 		if err != nil && !errors.Is(err, ErrNotAssigned) {
 			return err
 		}
@@ -119,7 +120,7 @@ func TestOneOfManyWritersWins(t *testing.T) {
 	var group errgroup.Group
 	for range 8 {
 		group.Go(func() error {
-			w, err := CreateWriter(path)
+			w, err := CreateWriter(context.Background(), path, 0)
 			if errors.Is(err, ErrLocked) {
 				return nil
 			}
@@ -143,7 +144,7 @@ func TestStaleLockFile(t *testing.T) {
 	if err := os.WriteFile(lockPath(path), []byte(`"tatum ingest" (process 999999)`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, err := OpenWriter(path)
+	w, err := OpenWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatalf("a lock file that nobody holds: %v", err)
 	}

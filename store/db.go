@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -12,10 +13,12 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"tatum/store/pages"
 )
 
 // FormatVersion is the version of the file format that this package writes.
-const FormatVersion = 2
+const FormatVersion = 3
 
 // readTimeout is how long a reader waits for a writer between whose batches it
 // wants to get in; a batch takes a fraction of a second.
@@ -25,8 +28,9 @@ const readTimeout = 10 * time.Second
 // several goroutines. While it is open no other process can write: close it
 // as soon as the question is answered.
 type DB struct {
-	bolt   *bbolt.DB
-	labels atomic.Pointer[labelClusters]
+	bolt     *bbolt.DB
+	snapshot *snapshot
+	lastFit  atomic.Pointer[storedFit]
 }
 
 // Open opens the store at path for reading. It returns ErrNoStore when there
@@ -38,14 +42,14 @@ func Open(path string) (*DB, error) {
 }
 
 func open(path string) (*DB, error) {
-	b, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: readTimeout})
+	b, s, err := openBolt(path, &bbolt.Options{ReadOnly: true, Timeout: readTimeout})
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w by %s", err, lockHolder(path))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &DB{bolt: b}, nil
+	return &DB{bolt: b, snapshot: s}, nil
 }
 
 // Close lets go of the file.
@@ -67,40 +71,44 @@ func checkFile(path string) error {
 	return nil
 }
 
-// openBolt opens an existing store and checks that it is one of ours.
-func openBolt(path string, opts *bbolt.Options) (*bbolt.DB, error) {
+// openBolt opens an existing store and checks that it is one of ours. The
+// snapshot is what is in it then.
+func openBolt(path string, opts *bbolt.Options) (b *bbolt.DB, s *snapshot, err error) {
 	if err := checkFile(path); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var b *bbolt.DB
 	var file *os.File
 	opts.OpenFile = func(name string, flag int, mode fs.FileMode) (_ *os.File, err error) {
 		file, err = os.OpenFile(name, flag&^os.O_CREATE, mode) // it may have been renamed meanwhile
 		return file, err
 	}
-	err := guard(func() (err error) {
+	err = guard(func() (err error) {
 		b, err = bbolt.Open(path, 0o644, opts)
 		return err
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("open store %q: %w", path, ErrLocked)
+		return nil, nil, fmt.Errorf("open store %q: %w", path, ErrLocked)
 	case errors.Is(err, bolterrors.ErrInvalid):
-		return nil, fmt.Errorf("open store %q: %w: not a bbolt file", path, ErrNoStore)
+		return nil, nil, fmt.Errorf("open store %q: %w: not a bbolt file", path, ErrNoStore)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("open store %q: %w", path, ErrNoStore)
+		return nil, nil, fmt.Errorf("open store %q: %w", path, ErrNoStore)
 	case err != nil && isCutShort(path):
-		return nil, fmt.Errorf("open store %q: %w: the file is cut short", path, ErrCorrupt)
+		return nil, nil, fmt.Errorf("open store %q: %w: the file is cut short", path, ErrCorrupt)
 	case errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
-		return nil, fmt.Errorf("open store %q: %w: %w", path, ErrCorrupt, err)
+		return nil, nil, fmt.Errorf("open store %q: %w: %w", path, ErrCorrupt, err)
 	case err != nil:
-		return nil, fmt.Errorf("open store %q: %w", path, err)
+		return nil, nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	if err := guard(func() error { return checkOpened(b, file) }); err != nil {
+	err = guard(func() (err error) {
+		s, err = checkOpened(b, file)
+		return err
+	})
+	if err != nil {
 		b.Close()
-		return nil, fmt.Errorf("open store %q: %w", path, err)
+		return nil, nil, fmt.Errorf("open store %q: %w", path, err)
 	}
-	return b, nil
+	return b, s, nil
 }
 
 // isCutShort reports whether a file is shorter than any of bbolt's: it begins
@@ -112,66 +120,148 @@ func isCutShort(path string) bool {
 
 // checkOpened returns an error unless the file is a store of this format, and
 // what every question relies on is whole.
-func checkOpened(b *bbolt.DB, file *os.File) error {
+func checkOpened(b *bbolt.DB, file *os.File) (s *snapshot, err error) {
 	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := pages.CheckHeaders(b, info.Size()); err != nil {
+		return nil, err
+	}
+	err = b.View(func(tx *bbolt.Tx) error {
+		ps, err := pages.Of(tx)
+		if err != nil {
+			return err
+		}
+		if s, err = newSnapshot(ps); err != nil {
+			return err
+		}
+		return s.checkEnds()
+	})
+	return s, err
+}
+
+// A snapshot is the store as a reading transaction finds it. It is good for as
+// long as the file is open, since while it is open for reading nobody writes.
+type snapshot struct {
+	*pages.Pages
+	top                                         pages.Bucket
+	meta, tracks, arrays, vectors, files, names pages.Bucket
+	fits                                        pages.Bucket
+}
+
+// newSnapshot finds the buckets of the store in its pages.
+func newSnapshot(ps *pages.Pages) (*snapshot, error) {
+	s := &snapshot{Pages: ps}
+	var err error
+	if s.top, err = ps.Top(); err != nil {
+		return nil, err
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	for _, b := range []struct {
+		name []byte
+		dst  *pages.Bucket
+	}{
+		{metaBucket, &s.meta}, {tracksBucket, &s.tracks}, {arraysBucket, &s.arrays}, {vectorsBucket, &s.vectors},
+		{filesBucket, &s.files}, {namesBucket, &s.names}, {fitsBucket, &s.fits},
+	} {
+		var found bool
+		*b.dst, found, err = s.top.Bucket(b.name, checkOf(b.name))
+		if err == nil && !found {
+			err = fmt.Errorf("%w: bucket %q is missing", ErrCorrupt, b.name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// checkOf returns how the values of the bucket of that name are checked, nil if
+// it holds buckets.
+func checkOf(name []byte) pages.Check {
+	switch string(name) {
+	case string(fitsBucket):
+		return nil
+	case string(metaBucket):
+		return checkMeta
+	case string(vectorsBucket):
+		return checkVectors
+	}
+	return checkSum
+}
+
+// checkMeta checks a value of the meta bucket, of which the format has no
+// checksum.
+func checkMeta(key, value []byte) error {
+	if string(key) == string(formatKey) {
+		return nil
+	}
+	return checkSum(key, value)
+}
+
+func (s *snapshot) checkFormat() error {
+	meta, found, err := s.top.Bucket(metaBucket, checkMeta)
 	if err != nil {
 		return err
 	}
-	if err := checkHeaders(b, info.Size()); err != nil {
-		return err
+	var v []byte
+	if found {
+		if v, err = meta.Get(formatKey); err != nil {
+			return err
+		}
 	}
-	return b.View(func(tx *bbolt.Tx) error {
-		ps, err := pagesOf(tx)
-		if err != nil {
-			return err
-		}
-		if err := checkFormat(ps); err != nil {
-			return err
-		}
-		sealed, err := ps.metaValue(endsKey)
-		if err != nil {
-			return err
-		}
-		ends, err := unseal(endsKey, sealed)
-		if err != nil || len(ends) != 4 {
-			return corrupt(endsKey, "checksum differs")
-		}
-		if err := checkBuckets(ps, binary.LittleEndian.Uint32(ends)); err != nil {
-			return err
-		}
-		for _, name := range topBuckets {
-			if tx.Bucket(name) == nil {
-				return fmt.Errorf("%w: bucket %q is missing", ErrCorrupt, name)
-			}
-		}
-		return nil
-	})
-}
-
-func checkFormat(ps *pages) error {
-	v, err := ps.metaValue(formatKey)
-	switch {
-	case err != nil:
-		return err
-	case len(v) != 4:
+	if len(v) != 4 {
 		return fmt.Errorf("%w: a bbolt file of another program", ErrNoStore)
 	}
 	if n := binary.LittleEndian.Uint32(v); n != FormatVersion {
-		return fmt.Errorf("%w %d; this tatum reads format %d", ErrFormatVersion, n, FormatVersion)
+		return fmt.Errorf("%w %d; this tatum reads format %d: ingest the songs into a new store", ErrFormatVersion, n, FormatVersion)
 	}
 	return nil
 }
 
-// view runs fn in a read transaction.
-func (db *DB) view(fn func(tx *bbolt.Tx) error) error {
-	return guard(func() error { return db.bolt.View(fn) })
+// view runs fn with the snapshot, which stays in memory until fn returns.
+func (db *DB) view(fn func(s *snapshot) error) error {
+	return guard(func() error {
+		return db.bolt.View(func(*bbolt.Tx) error { return fn(db.snapshot) })
+	})
+}
+
+// rows makes an iterator of a scan. An error of the scan comes last, with the
+// zero T; a scan that yield tells to stop ends without one.
+func rows[T any](db *DB, scan func(s *snapshot, yield func(T) bool) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		outside := false // in the loop's body, whose panics are not ours
+		err := guardUnless(&outside, func() error {
+			return db.bolt.View(func(*bbolt.Tx) error {
+				return scan(db.snapshot, func(v T) bool {
+					outside = true
+					more := yield(v, nil)
+					outside = false
+					return more
+				})
+			})
+		})
+		if err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
 }
 
 // guard runs fn and turns a panic into ErrCorrupt: bbolt trusts its pages, and
 // a damaged one makes it panic, or read outside the file's memory map.
-func guard(fn func() error) (err error) {
+func guard(fn func() error) error { return guardUnless(new(bool), fn) }
+
+// guardUnless is guard, but lets a panic pass that comes while outside is set.
+func guardUnless(outside *bool, fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
+		if *outside {
+			return
+		}
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
 		}
@@ -183,25 +273,78 @@ func guard(fn func() error) (err error) {
 type State struct {
 	Tracks     uint64 // number of tracks
 	Generation uint64 // grows whenever a track is added, changed or removed
-	nextFit    uint32
+	Files      uint64 // song files remembered
+	BadFiles   uint64 // those of them that could not be read
+
+	nextFit uint32
+	bytes   [numParts]uint64 // of keys and values
+}
+
+// A part is a bucket whose bytes the state counts.
+type part uint8
+
+const (
+	inTracks part = iota
+	inArrays
+	inVectors
+	inFiles
+	numParts
+)
+
+var partBuckets = [numParts][]byte{tracksBucket, arraysBucket, vectorsBucket, filesBucket}
+
+// put writes a value, and counts its bytes.
+func (s *State) put(tx *bbolt.Tx, p part, key, sealed []byte) error {
+	s.uncount(tx, p, key)
+	s.bytes[p] += uint64(len(key) + len(sealed))
+	return tx.Bucket(partBuckets[p]).Put(key, sealed)
+}
+
+// remove deletes a value, if there is one.
+func (s *State) remove(tx *bbolt.Tx, p part, key []byte) error {
+	if !s.uncount(tx, p, key) {
+		return nil
+	}
+	return tx.Bucket(partBuckets[p]).Delete(key)
+}
+
+// uncount takes away the bytes of what stands under the key, if anything does.
+func (s *State) uncount(tx *bbolt.Tx, p part, key []byte) bool {
+	old := tx.Bucket(partBuckets[p]).Get(key)
+	if old == nil {
+		return false
+	}
+	s.bytes[p] -= uint64(len(key) + len(old))
+	return true
 }
 
 // State returns the store's state.
-func (db *DB) State() (s State, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		s, err = readState(tx)
+func (db *DB) State() (state State, err error) {
+	err = db.view(func(s *snapshot) error {
+		state, err = s.state()
 		return err
 	})
-	return s, err
+	return state, err
 }
 
-func readState(tx *bbolt.Tx) (State, error) {
-	value, err := unseal(stateKey, tx.Bucket(metaBucket).Get(stateKey))
+func (s *snapshot) state() (State, error) {
+	sealed, err := s.meta.Get(stateKey)
+	if err != nil {
+		return State{}, err
+	}
+	return unsealState(sealed)
+}
+
+func unsealState(sealed []byte) (State, error) {
+	value, err := unseal(stateKey, sealed)
 	if err != nil {
 		return State{}, err
 	}
 	d := decoder{buf: value}
-	s := State{Tracks: d.uint64(), Generation: d.uint64(), nextFit: d.uint32()}
+	s := State{Tracks: d.uint64(), Generation: d.uint64(), nextFit: d.uint32(), Files: d.uint64(), BadFiles: d.uint64()}
+	for p := range s.bytes {
+		s.bytes[p] = d.uint64()
+	}
 	return s, d.end(stateKey)
 }
 
@@ -210,5 +353,67 @@ func putState(tx *bbolt.Tx, s State) error {
 	e.uint64(s.Tracks)
 	e.uint64(s.Generation)
 	e.uint32(s.nextFit)
+	e.uint64(s.Files)
+	e.uint64(s.BadFiles)
+	for _, n := range s.bytes {
+		e.uint64(n)
+	}
 	return tx.Bucket(metaBucket).Put(stateKey, seal(stateKey, e.buf))
+}
+
+// complete returns ErrCorrupt unless the store has n tracks.
+func (s *snapshot) complete(n uint64) error {
+	state, err := s.state()
+	if err == nil && state.Tracks != n {
+		err = fmt.Errorf("%w: found %d tracks of %d", ErrCorrupt, n, state.Tracks)
+	}
+	return err
+}
+
+// A Span is a run of tracks in row order. The zero Span is all of them.
+type Span struct {
+	from, to TrackID // to is not of them; empty is without bound
+}
+
+// Prefix returns the span of the tracks whose IDs begin with prefix.
+func Prefix(prefix string) Span {
+	return Span{TrackID(prefix), TrackID(pages.After([]byte(prefix)))}
+}
+
+// Run returns the span of the tracks from first to last.
+func Run(first, last TrackID) Span { return Span{first, last + "\x00"} }
+
+// bounds returns the span as keys that have prefix before the ID.
+func (s Span) bounds(prefix ...byte) (from, to []byte) {
+	from = append(prefix[:len(prefix):len(prefix)], s.from...)
+	if s.to == "" {
+		return from, pages.After(prefix)
+	}
+	return from, append(prefix[:len(prefix):len(prefix)], s.to...)
+}
+
+// Spans divides all tracks into at most n spans of about the same size.
+// Whoever goes through them must see to it that they hold all tracks: see
+// [DB.Complete].
+func (db *DB) Spans(n int) (spans []Span, err error) {
+	err = db.view(func(s *snapshot) error {
+		splits, err := s.tracks.Split(n)
+		if err != nil {
+			return err
+		}
+		var rest Span
+		for _, key := range splits {
+			spans = append(spans, Span{rest.from, TrackID(key)})
+			rest.from = TrackID(key)
+		}
+		spans = append(spans, rest)
+		return nil
+	})
+	return spans, err
+}
+
+// Complete returns ErrCorrupt unless the store has n tracks. A scan of all
+// tracks asks that itself.
+func (db *DB) Complete(n int) error {
+	return db.view(func(s *snapshot) error { return s.complete(uint64(n)) })
 }

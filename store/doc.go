@@ -3,39 +3,47 @@
 // vector, clustering, assignment), the file's format and its transactions. It
 // leaves reading song files, computing statistics and fitting to others.
 //
-// # Format, version 2
+// # Format, version 3
 //
 // Numbers in keys are big-endian, so that byte order is numeric order; numbers
 // in values are little-endian. Every value below ends in a checksum, four
 // bytes more than the table says: CRC-32C of the key followed by the value.
-// A string is its length as uvarint, then its bytes.
+// Vectors has several, see below. A string is its length as uvarint, then its
+// bytes.
 //
 //	bucket    key                                     value
 //	meta      "format"                                uint32 version (no checksum)
 //	meta      "ends"                                  uint32 CRC-32C of the other buckets' ends, see below
-//	meta      "state"                                 State: tracks, generation uint64, next fit uint32
+//	meta      "state"                                 State
 //	meta      "created", "ingested", "written"        uint64: when the store was made, songs or files were
 //	                                                  last written, anything was; nanoseconds since 1970
 //	tracks    ID[18]                                  Track
 //	arrays    ID[18] group uint8                      arrays of group 0 (the eight features) or 1 (the other seven)
-//	vectors   feature uint8, ID[18]                   30 × float64
+//	vectors   group uint8, ID[18]                     Vectors of group 0 (the eight features)
 //	files     path                                    File
 //	names     clustering name                         Clustering
 //	fits      fit uint32                              bucket, one per fit, with the buckets below
 //
 //	fits/N/models       feature uint8, fold uint16    Model
-//	fits/N/assignments  ID[18] feature uint8          Assignment
-//	fits/N/members      feature uint8, cluster        empty; derived from assignments
+//	fits/N/assignments  ID[18]                        Assignments
+//	fits/N/members      feature uint8, cluster        fold uint16, label uint16; derived from assignments
 //	                    uint16, distance float64, ID[18]
+//	fits/N/tallies      feature uint8                 Tally; derived from assignments
+//	fits/N/unassigned   ID[18]                        empty
+//	fits/N/folds        ID[18]                        uint8 n, n × (feature uint8, fold uint16)
 //
 // Distances are never negative, so their IEEE bits as a big-endian integer
 // sort as the numbers do.
 //
 // # Values
 //
+//	State       uint64 tracks, generation; uint32 next fit; uint64 files, bad files; uint64 bytes of the keys and
+//	            values in tracks, arrays, vectors and files
 //	Track       strings artist, title, release, song ID, artist ID, MusicBrainz ID; int32 three 7digital
 //	            IDs (artist, release, track), year, key, mode; float64 duration, tempo, loudness; string
 //	            path, uint32 row
+//	Vectors     uint8 n, n × (feature uint8, length uint8), uint32 checksum of key and head; then n × (length ×
+//	            float64, uint32 checksum of key, feature and numbers)
 //	File        uint8 flags (1: all fifteen arrays, 2: bad), uint64 size, int64 mtime in nanoseconds,
 //	            uint32 n, n × ID[18]; if bad, strings step and reason, int64 time in nanoseconds
 //	Clustering  uint32 fit, uint8 n, n × uint8 feature, uint64 k, folds and batch size, uint32 seed, string
@@ -43,9 +51,19 @@
 //	            uint64 generation, string of the fingerprint's 32 bytes, uint8 n, n × Summary
 //	Summary     float64 inertia, uint64 distinct rows, float64 mean and least agreement, uint16 n,
 //	            n × uint64 size
-//	Model       uint16 k, 30 × float64 mean, 30 × float64 scale, k times (30 × float64 centroid, uint16
-//	            cluster), float64 inertia, uint32 steps
-//	Assignment  uint16 fold, label and cluster, uint8 flags (1: labelled after the fit), k × float64 distance
+//	Model       uint16 k, uint16 columns, columns × float64 mean, columns × float64 scale, k times (columns ×
+//	            float64 centroid, uint16 cluster), float64 inertia, uint32 steps
+//	Assignments uint16 k, uint8 n, n × Place
+//	Place       uint8 feature, uint8 flags (1: the fit was trained on the track, 2: packed), uint16 fold, label
+//	            and cluster, float64 distance to the label's centroid, then the k-1 other distances in the order
+//	            of labels: float64, or if packed uint16 greatest exponent, (k-1) × 7 bytes
+//	Tally       uint64 bytes of the feature's models, places and members; k × (uint64 members, Sum)
+//	Sum         of distances: uint64 whole, uint64 2⁻⁶⁴ths, uint64 distances left out, being 2³¹ or more
+//
+// A packed distance has the IEEE mantissa, 52 bits, and above it, 4 bits, by how
+// much its exponent is less than the greatest one's. Its place is packed unless
+// one of the distances is not positive and finite, or 16 exponents or more
+// away. So two tracks of 8 features and 32 clusters fit into a page.
 //
 // # Arrays
 //
@@ -66,12 +84,16 @@
 //
 //   - Every track has arrays of group 0 and a vector of every feature; no
 //     array or vector is without its track. One transaction writes them.
-//   - state.tracks is the number of keys in tracks. The generation grows with
-//     every transaction that changes what a clustering would be fitted on.
-//   - Each assignment has one member entry, and each member entry its
-//     assignment.
-//   - In a named fit a track has an assignment in each of its features, or in
-//     none: none if it came after the fit and was not assigned since.
+//   - State counts what is in the other buckets. The generation grows with every
+//     transaction that changes what a clustering would be fitted on.
+//   - In a named fit a track has a place by each of the fit's features, or it is
+//     among the unassigned: it came after the fit, or changed since.
+//   - Each place has one member entry, and each member entry its place.
+//   - Folds has the tracks that the fit was trained on and that have no place
+//     now: those changed since, and those that have left the store. With the
+//     places that say that the fit was trained on their track, they are the
+//     tracks that the fit was trained on; and the fold of each is the one that
+//     held it out.
 //   - A name points to a complete fit. A fit without a name is what a killed
 //     process left; the next writer removes it.
 //   - The tracks that a file lists are in the store, be they its own or those
@@ -81,17 +103,26 @@
 //
 // # Pages
 //
-// bbolt keeps no checksums of its pages. Readers check the structure of those
-// they visit, so that a damaged one is an error and never hides what is there.
-// A bucket's first page is known from one number alone; so Open looks at the
-// ends of each bucket, too. Their checksum is that of the first entry and of the
-// last of each bucket but meta, in the order of the names of their path, the
-// buckets without entries left out. An entry is added as the names, its key and
-// its value, each with its length before it as uint32.
+// bbolt keeps no checksums of its pages. Readers check the structure and the
+// values of those they visit, see package pages, so that a damaged one is an
+// error and does not hide what is there. A bucket's first page is known from one
+// number alone; so Open looks at the ends of each bucket, too. Their checksum is
+// that of the first entry and of the last of each bucket but meta, in the order
+// of the names of their path, the buckets without entries left out. An entry is
+// added as the names, its key and its value, each with its length before it as
+// uint32.
+//
+// A page that the disk left as it was before a later write is not told from a
+// whole one by looking at it. Scans of all tracks find it by counting, if it has
+// fewer or more of them; [Check] finds it by what other buckets say. A single
+// look-up does not.
 //
 // # Versions
 //
 //	1  before the first release; no longer read
-//	2  assignments by track and then feature, so that a track's are next to each other;
-//	   the ends of the buckets
+//	2  before the first release; no longer read
+//	3  one value for a track's vectors, and one for its places; the folds of tracks that lost their
+//	   place; tallies, and the tracks to be assigned, so that neither has to be searched for
+//
+// Every later version of tatum reads version 3.
 package store

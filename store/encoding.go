@@ -32,6 +32,15 @@ func unseal(key, sealed []byte) ([]byte, error) {
 	return sealed[:n:n], nil
 }
 
+// checkSum returns ErrCorrupt unless sealed ends in its checksum.
+func checkSum(key, sealed []byte) error {
+	_, err := unseal(key, sealed)
+	return err
+}
+
+// body returns a value that [checkSum] has passed, without its checksum.
+func body(sealed []byte) []byte { return sealed[: len(sealed)-sumLen : len(sealed)-sumLen] }
+
 func corrupt(key []byte, why string) error {
 	return fmt.Errorf("%w: key %q: %s", ErrCorrupt, key, why)
 }

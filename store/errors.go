@@ -1,6 +1,10 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"tatum/store/pages"
+)
 
 var (
 	// ErrNoStore is returned when the path holds no tatum store: nothing is
@@ -17,7 +21,7 @@ var (
 
 	// ErrCorrupt is returned when bytes in the store are not what was written:
 	// a checksum differs, a value is too short, a page makes no sense.
-	ErrCorrupt = errors.New("store is damaged")
+	ErrCorrupt = pages.ErrDamaged
 
 	// ErrTrackNotFound is returned when a track ID is not in the store.
 	ErrTrackNotFound = errors.New("track not found")

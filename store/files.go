@@ -2,7 +2,7 @@ package store
 
 import (
 	"errors"
-	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -67,6 +67,10 @@ func unsealFile(key, sealed []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeFile(key, value)
+}
+
+func decodeFile(key, value []byte) (*File, error) {
 	d := decoder{buf: value}
 	flags := d.uint8()
 	f := &File{Path: string(key), Extras: flags&fileExtras != 0}
@@ -82,55 +86,89 @@ func unsealFile(key, sealed []byte) (*File, error) {
 
 // File returns what the store remembers of the file at path, nil when nothing.
 func (db *DB) File(path string) (f *File, err error) {
-	err = db.view(func(tx *bbolt.Tx) error {
-		f, err = getFile(tx, path)
+	err = db.view(func(s *snapshot) error {
+		f, err = s.file(path)
 		return err
 	})
 	return f, err
 }
 
-func getFile(tx *bbolt.Tx, path string) (*File, error) {
-	sealed, err := get(tx.Bucket(filesBucket), []byte(path))
+func (s *snapshot) file(path string) (*File, error) {
+	if path == "" {
+		return nil, nil // which is no key
+	}
+	sealed, err := s.files.Get([]byte(path))
 	if sealed == nil || err != nil {
 		return nil, err
 	}
-	return unsealFile([]byte(path), sealed)
+	return decodeFile([]byte(path), body(sealed))
 }
 
-// Files calls fn with every file the store remembers, in the order of paths.
-func (db *DB) Files(fn func(f *File) error) error {
-	return db.view(func(tx *bbolt.Tx) error {
-		return each(tx.Bucket(filesBucket), func(key, sealed []byte) error {
-			f, err := unsealFile(key, sealed)
+// Files yields every file the store remembers, in the order of paths.
+func (db *DB) Files() iter.Seq2[*File, error] {
+	return rows(db, func(s *snapshot, yield func(*File) bool) error {
+		for e, err := range s.files.Range(nil, nil) {
 			if err != nil {
 				return err
 			}
-			return fn(f)
-		})
+			f, err := decodeFile(e.Key, body(e.Value))
+			if err != nil {
+				return err
+			}
+			if !yield(f) {
+				return nil
+			}
+		}
+		return nil
 	})
+}
+
+// storedFile returns what is remembered of a file as the transaction finds it,
+// nil when nothing.
+func storedFile(tx *bbolt.Tx, path string) (*File, error) {
+	sealed := tx.Bucket(filesBucket).Get([]byte(path))
+	if sealed == nil {
+		return nil, nil
+	}
+	return unsealFile([]byte(path), sealed)
 }
 
 // putFile remembers a file. Tracks that the file had and has no longer are
 // removed; a file that cannot be read any more keeps those it gave.
 func putFile(tx *bbolt.Tx, f *File, state *State) error {
-	old, err := getFile(tx, f.Path)
+	old, err := storedFile(tx, f.Path)
 	if err != nil {
 		return err
 	}
 	if old != nil && f.Bad != nil {
 		f.Tracks = append(f.Tracks, slices.DeleteFunc(old.Tracks, func(id TrackID) bool { return slices.Contains(f.Tracks, id) })...)
 	}
-	if old != nil {
-		gone := slices.DeleteFunc(slices.Clone(old.Tracks), func(id TrackID) bool { return slices.Contains(f.Tracks, id) })
-		released, err := release(tx, f.Path, gone, state)
-		if err != nil {
-			return err
-		}
-		if err := forgetDuplicates(tx, released); err != nil {
-			return err
+	state.countFile(old, f)
+	if err := state.put(tx, inFiles, []byte(f.Path), sealFile(f)); old == nil || err != nil {
+		return err
+	}
+	gone := slices.DeleteFunc(slices.Clone(old.Tracks), func(id TrackID) bool { return slices.Contains(f.Tracks, id) })
+	released, err := release(tx, f.Path, gone, state)
+	if err != nil {
+		return err
+	}
+	return forgetDuplicates(tx, released, state)
+}
+
+// countFile counts a file whose record changes; nil is one that is not there.
+func (s *State) countFile(before, after *File) {
+	if before != nil {
+		s.Files--
+		if before.Bad != nil {
+			s.BadFiles--
 		}
 	}
-	return put(tx, filesBucket, []byte(f.Path), sealFile(f))
+	if after != nil {
+		s.Files++
+		if after.Bad != nil {
+			s.BadFiles++
+		}
+	}
 }
 
 // release removes those of the tracks that were read from path, and returns
@@ -138,7 +176,7 @@ func putFile(tx *bbolt.Tx, f *File, state *State) error {
 func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (map[TrackID]bool, error) {
 	released := make(map[TrackID]bool)
 	for _, id := range ids {
-		t, err := getTrack(tx, id)
+		t, err := storedTrack(tx, id)
 		if errors.Is(err, ErrTrackNotFound) || err == nil && t.Source.Path != path {
 			continue
 		}
@@ -155,34 +193,35 @@ func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (map[TrackI
 
 // forgetDuplicates forgets the files that have one of the tracks, a duplicate
 // until now, so that the next ingest reads them.
-func forgetDuplicates(tx *bbolt.Tx, released map[TrackID]bool) error {
+func forgetDuplicates(tx *bbolt.Tx, released map[TrackID]bool, state *State) error {
 	if len(released) == 0 {
 		return nil
 	}
-	var forget [][]byte
+	var forget []string
 	err := tx.Bucket(filesBucket).ForEach(func(key, sealed []byte) error {
 		f, err := unsealFile(key, sealed)
 		if err != nil {
 			return err
 		}
 		if slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return released[id] }) {
-			forget = append(forget, key)
+			forget = append(forget, f.Path)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	for _, path := range forget {
+		err = errors.Join(err, deleteFile(tx, path, state))
 	}
-	return deleteFiles(tx, forget)
+	return err
 }
 
-func deleteFiles(tx *bbolt.Tx, paths [][]byte) error {
-	for _, path := range paths {
-		if err := tx.Bucket(filesBucket).Delete(path); err != nil {
-			return fmt.Errorf("forget %q: %w", path, err)
-		}
+// deleteFile forgets a file, if it is remembered.
+func deleteFile(tx *bbolt.Tx, path string, state *State) error {
+	f, err := storedFile(tx, path)
+	if f == nil || err != nil {
+		return err
 	}
-	return nil
+	state.countFile(f, nil)
+	return state.remove(tx, inFiles, []byte(path))
 }
 
 // forgetBatch is how many files one transaction forgets.
@@ -198,7 +237,15 @@ func (w *Writer) Forget(paths []string) (tracks int, err error) {
 		return 0, err
 	}
 	for batch := range slices.Chunk(duplicates, forgetBatch) {
-		if err := w.update(func(tx *bbolt.Tx) error { return deleteFiles(tx, batch) }); err != nil {
+		err := w.updateState(func(tx *bbolt.Tx, state *State) error {
+			for _, path := range batch {
+				if err := deleteFile(tx, path, state); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -216,7 +263,7 @@ func (w *Writer) forget(paths []string) (tracks int, err error) {
 	err = w.updateState(func(tx *bbolt.Tx, state *State) error {
 		tracks = 0
 		for _, path := range paths {
-			f, err := getFile(tx, path)
+			f, err := storedFile(tx, path)
 			if err != nil {
 				return err
 			}
@@ -228,7 +275,7 @@ func (w *Writer) forget(paths []string) (tracks int, err error) {
 				return err
 			}
 			tracks += len(released)
-			if err := deleteFiles(tx, [][]byte{[]byte(path)}); err != nil {
+			if err := deleteFile(tx, path, state); err != nil {
 				return err
 			}
 		}
@@ -239,7 +286,7 @@ func (w *Writer) forget(paths []string) (tracks int, err error) {
 
 // duplicatesOf returns the files, other than those at paths, that have a track
 // which forgetting those will remove.
-func (w *Writer) duplicatesOf(paths []string) (duplicates [][]byte, err error) {
+func (w *Writer) duplicatesOf(paths []string) (duplicates []string, err error) {
 	leaving := make(map[string]bool, len(paths))
 	losing := make(map[TrackID]bool)
 	err = w.View(func(db *DB) error {
@@ -262,12 +309,15 @@ func (w *Writer) duplicatesOf(paths []string) (duplicates [][]byte, err error) {
 				}
 			}
 		}
-		return db.Files(func(f *File) error {
-			if !leaving[f.Path] && slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return losing[id] }) {
-				duplicates = append(duplicates, []byte(f.Path))
+		for f, err := range db.Files() {
+			if err != nil {
+				return err
 			}
-			return nil
-		})
+			if !leaving[f.Path] && slices.ContainsFunc(f.Tracks, func(id TrackID) bool { return losing[id] }) {
+				duplicates = append(duplicates, f.Path)
+			}
+		}
+		return nil
 	})
 	return duplicates, err
 }

@@ -6,59 +6,44 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
 )
 
-// The bytes of a fit that one transaction writes: few at first, for memory costs
-// time; then more, since every transaction opens the file anew. A reader waits
-// for one for less than a second.
-const (
-	firstFitBytes = 8 << 20
-	maxFitBytes   = 32 << 20
-)
+// fitBytes is about how many bytes of a fit one transaction writes. A reader
+// waits for one for less than a second.
+const fitBytes = 32 << 20
 
 // A Fit is a clustering being written. Readers meet the one that it replaces
 // until Commit, and then the new one. Its methods must not be called at once
 // from several goroutines.
 type Fit struct {
-	w *Writer
-	c Clustering
-
-	ids     []TrackID             // those placed so far
-	members [NumFeatures][]member // of their clusters
-
-	pending []entry // not written yet
-	data    []byte  // their keys and values
-	limit   int     // length at which data is written
-	written int     // bytes written so far
-	value   encoder // scratch
+	w      *Writer
+	c      Clustering
+	ids    []TrackID // that it is trained on, in row order
+	placed int       // how many of ids have their assignments
+	bytes  uint64    // of keys and values written so far
+	data   []byte    // scratch: those of a transaction
 }
 
-// An entry is a key and its value in one of a fit's buckets: places in data,
-// since millions of pointers would keep the garbage collector busy.
-type entry struct {
-	bucket     uint8 // number in fitBuckets
-	start, end int   // of key and value
-	keyLen     int
+// fitBuckets are the buckets of a fit.
+var fitBuckets = [...][]byte{modelsBucket, assignmentsBucket, membersBucket, talliesBucket, unassignedBucket, foldsBucket}
+
+// eachFit calls fn with the bucket of every fit.
+func eachFit(tx *bbolt.Tx, fn func(fit *bbolt.Bucket) error) error {
+	fits := tx.Bucket(fitsBucket)
+	return fits.ForEachBucket(func(key []byte) error { return fn(fits.Bucket(key)) })
 }
 
-var fitBuckets = [...][]byte{modelsBucket, assignmentsBucket, membersBucket}
-
-const (
-	inModels = iota
-	inAssignments
-	inMembers
-)
-
-// NewFit begins a clustering. What it leaves behind when the process is killed
-// is removed by the next writer. It is an error if [CheckName] has one.
-func (w *Writer) NewFit(c Clustering) (*Fit, error) {
+// NewFit begins a clustering of the tracks of the given IDs, which are in row
+// order. What it leaves behind when the process is killed is removed by the next
+// writer. It is an error if [CheckName] has one.
+func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
+	c.Tracks = uint64(len(ids))
 	c.Summaries = make([]Summary, len(c.Features))
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
 		c.fit = state.nextFit
@@ -74,137 +59,105 @@ func (w *Writer) NewFit(c Clustering) (*Fit, error) {
 		}
 		return nil
 	})
-	return &Fit{w: w, c: c, limit: firstFitBytes, data: make([]byte, 0, firstFitBytes*9/8)}, err
+	return &Fit{w: w, c: c, ids: ids}, err
 }
 
-// PutModels saves models.
-func (f *Fit) PutModels(models []*Model) error {
-	for _, m := range models {
-		key := modelKey(m.Feature, m.Fold)
-		if err := f.put(inModels, key, sealModel(key, m)); err != nil {
-			return err
-		}
-	}
-	return nil
+// bucket returns a bucket of the fit in a transaction that writes.
+func (f *Fit) bucket(tx *bbolt.Tx, name []byte) *bbolt.Bucket {
+	return tx.Bucket(fitsBucket).Bucket(fitKey(f.c.fit)).Bucket(name)
 }
 
-// PutSummary saves what the fits of a feature came to.
-func (f *Fit) PutSummary(feature Feature, s Summary) {
+// A Spot is the place of one of a fit's tracks among a feature's clusters, as
+// far as the list of the cluster's members has it.
+type Spot struct {
+	Row      uint32 // of the track, among the fit's
+	Fold     Fold
+	Label    Label
+	Cluster  Cluster
+	Distance float64
+}
+
+func (s Spot) compare(t Spot) int {
+	return cmp.Or(cmp.Compare(s.Cluster, t.Cluster), cmp.Compare(s.Distance, t.Distance), cmp.Compare(s.Row, t.Row))
+}
+
+// SortSpots puts spots in the order in which [Fit.PutFeature] takes them.
+func SortSpots(spots []Spot) { slices.SortFunc(spots, Spot.compare) }
+
+// PutFeature saves what the fits of one feature came to: the models, by fold,
+// the summary, and the spots of all tracks as [SortSpots] leaves them.
+func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Spot) error {
 	f.c.Summaries[slices.Index(f.c.Features, feature)] = s
-}
-
-// PutAssignments saves the places of tracks among the clusters of the
-// clustering's features. The IDs are in row order, behind those of the call
-// before; at returns the place of ids[i] by a feature, which is read before the
-// next call.
-func (f *Fit) PutAssignments(ids []TrackID, at func(feature Feature, i int) *Assignment) error {
-	features := slices.Sorted(slices.Values(f.c.Features))
-	for i, id := range ids {
-		for _, feature := range features {
-			a := at(feature, i)
-			f.members[feature] = append(f.members[feature], member{uint32(len(f.ids)), a.Cluster, a.Distance()})
-			key := assignmentKey(id, feature)
-			f.value.buf = f.value.buf[:0]
-			f.value.assignment(a)
-			f.value.buf = seal(key, f.value.buf)
-			if err := f.put(inAssignments, key, f.value.buf); err != nil {
-				return err
-			}
+	t := tally{make([]clusterTally, f.c.K)}
+	for _, m := range spots {
+		t.add(m.Cluster, m.Distance)
+	}
+	err := f.w.update(func(tx *bbolt.Tx) error {
+		err := f.bucket(tx, talliesBucket).Put(tallyKey(feature), sealTally(tallyKey(feature), &t))
+		for _, m := range models {
+			key := modelKey(feature, m.Fold)
+			sealed := sealModel(key, m)
+			f.bytes += uint64(len(key) + len(sealed))
+			err = errors.Join(err, f.bucket(tx, modelsBucket).Put(key, sealed))
 		}
-		f.ids = append(f.ids, id)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return f.write(membersBucket, len(spots), func(buf []byte, i int) (key, sealed []byte) {
+		m := spots[i]
+		key = appendMemberKey(buf, feature, m.Cluster, m.Distance, f.ids[m.Row])
+		return key, sealMember(key, m.Fold, m.Label)
+	})
 }
 
-// putMembers saves the members of the clusters, once all tracks are placed: in
-// the order of the keys, so that bbolt fills page after page.
-func (f *Fit) putMembers() error {
-	for feature, members := range f.members {
-		slices.SortFunc(members, member.compare)
-		for _, m := range members {
-			key := memberKey(Feature(feature), m.cluster, m.distance, f.ids[m.row])
-			if err := f.put(inMembers, key, seal(key, nil)); err != nil {
-				return err
+// PutAssignments saves the assignments of the next tracks of the fit, by all of
+// its features.
+func (f *Fit) PutAssignments(batch []EncodedAssignments) error {
+	f.placed += len(batch)
+	return f.write(assignmentsBucket, len(batch), func(_ []byte, i int) (key, sealed []byte) {
+		return []byte(batch[i].ID), batch[i].sealed
+	})
+}
+
+// write writes n entries, in ascending order, in transactions of bounded size.
+// An entry may lie in buf.
+func (f *Fit) write(bucket []byte, n int, entry func(buf []byte, i int) (key, sealed []byte)) error {
+	for i := 0; i < n; {
+		err := f.w.update(func(tx *bbolt.Tx) error {
+			b := f.bucket(tx, bucket)
+			b.FillPercent = fillPercent
+			var buf [memberKeyLen]byte
+			for written := 0; i < n && written < fitBytes; i++ {
+				// bbolt copies the key, and refers to the value until the
+				// transaction is over.
+				key, sealed := entry(buf[:0], i)
+				written += len(key) + len(sealed)
+				f.bytes += uint64(len(key) + len(sealed))
+				if err := b.Put(key, sealed); err != nil {
+					return err
+				}
 			}
-		}
-	}
-	return nil
-}
-
-type member struct {
-	row      uint32 // place in the fit's ids, which ascend
-	cluster  Cluster
-	distance float64
-}
-
-func (m member) compare(n member) int {
-	return cmp.Or(cmp.Compare(m.cluster, n.cluster), cmp.Compare(m.distance, n.distance), cmp.Compare(m.row, n.row))
-}
-
-// put collects an entry, and writes what has been collected once it is much.
-func (f *Fit) put(bucket uint8, key, value []byte) error {
-	start := len(f.data)
-	f.data = append(append(f.data, key...), value...)
-	f.pending = append(f.pending, entry{bucket, start, len(f.data), len(key)})
-	if len(f.data) < f.limit {
-		return nil
-	}
-	f.written += len(f.data)
-	err := f.write()
-	f.limit = max(f.limit, min(f.written/4, maxFitBytes))
-	return err
-}
-
-// write writes the entries collected in a transaction.
-func (f *Fit) write() error {
-	// bbolt refers to values until the transaction is over.
-	err := f.w.update(f.flush)
-	f.pending, f.data = f.pending[:0], f.data[:0]
-	return err
-}
-
-// flush writes the entries collected, by bucket, for then keys ascend, and bbolt
-// need not move what it has.
-func (f *Fit) flush(tx *bbolt.Tx) error {
-	for bucket, name := range fitBuckets {
-		b, err := fitBucket(tx, &f.c, name)
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		b.FillPercent = fillPercent
-		for _, e := range f.pending {
-			if int(e.bucket) != bucket {
-				continue
-			}
-			value := e.start + e.keyLen
-			if err := b.Put(f.data[e.start:value], f.data[value:e.end]); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
-// Assign gives tracks places in a clustering that has none for them, in one
-// transaction: a track is in all features or in none. The IDs are in row order;
-// at returns the place of ids[i], which is read before the next call.
-func (w *Writer) Assign(c *Clustering, ids []TrackID, at func(f Feature, i int) *Assignment) error {
-	fit := Fit{w: w, c: *c, limit: math.MaxInt}
-	if err := errors.Join(fit.PutAssignments(ids, at), fit.putMembers()); err != nil {
-		return err
-	}
-	return fit.write()
-}
-
 // Commit makes the clustering the one of its name, in place of an older one. The
-// fingerprint is that of the IDs and vectors it was fitted on.
+// fingerprint is that of the IDs and vectors it was fitted on. It is an error if
+// a track of the fit has no assignments.
 func (f *Fit) Commit(fingerprint [32]byte) error {
-	f.c.Fingerprint = fingerprint
-	if err := f.putMembers(); err != nil {
-		return err
+	if f.placed != len(f.ids) {
+		return fmt.Errorf("%d tracks of %d have assignments", f.placed, len(f.ids))
 	}
+	f.c.Fingerprint = fingerprint
 	return f.w.update(func(tx *bbolt.Tx) error {
-		if err := f.flush(tx); err != nil {
+		if err := f.bucket(tx, talliesBucket).Put(fitBytesKey, sealFitBytes(f.bytes)); err != nil {
 			return err
 		}
 		err := deleteClustering(tx, f.c.Name)
@@ -213,6 +166,172 @@ func (f *Fit) Commit(fingerprint [32]byte) error {
 		}
 		return tx.Bucket(namesBucket).Put([]byte(f.c.Name), sealClustering(&f.c))
 	})
+}
+
+// Assign gives tracks places in a clustering that has none for them, in one
+// transaction. Whether a place says that the clustering was trained on the track
+// is for Assign to find out; it is an error if the track's fold was another then.
+func (w *Writer) Assign(c *Clustering, batch []Placed) error {
+	return w.update(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(fitsBucket).Bucket(fitKey(c.fit))
+		if bucket == nil {
+			return fmt.Errorf("%w: clustering %q has no fit %d", ErrCorrupt, c.Name, c.fit)
+		}
+		e := fitEditor{fit: bucket}
+		for i := range batch {
+			if err := e.assign(&batch[i]); err != nil {
+				return err
+			}
+		}
+		return e.finish()
+	})
+}
+
+// unassign removes a track's places from a fit, but keeps the folds of those
+// that it was trained on.
+func unassign(fit *bbolt.Bucket, id TrackID) error {
+	e := fitEditor{fit: fit}
+	return errors.Join(e.unassign(id), e.finish())
+}
+
+// A fitEditor changes the places of a complete fit, and in the end what is
+// counted of them.
+type fitEditor struct {
+	fit     *bbolt.Bucket
+	tallies [NumFeatures]*tally // those needed so far
+	bytes   int64               // more of them than before
+}
+
+func (e *fitEditor) bucket(name []byte) *bbolt.Bucket { return e.fit.Bucket(name) }
+
+// tally returns a feature's tally, which finish will save.
+func (e *fitEditor) tally(f Feature) (*tally, error) {
+	if e.tallies[f] == nil {
+		key := tallyKey(f)
+		value, err := unseal(key, e.bucket(talliesBucket).Get(key))
+		if err != nil {
+			return nil, err
+		}
+		t, err := decodeTally(key, value)
+		if err != nil {
+			return nil, err
+		}
+		e.tallies[f] = &t
+	}
+	return e.tallies[f], nil
+}
+
+// finish saves the counts.
+func (e *fitEditor) finish() error {
+	if e.tallies == [NumFeatures]*tally{} {
+		return nil // nothing has changed
+	}
+	b := e.bucket(talliesBucket)
+	value, err := unseal(fitBytesKey, b.Get(fitBytesKey))
+	if err != nil {
+		return err
+	}
+	n := binary.LittleEndian.Uint64(value) + uint64(e.bytes)
+	err = b.Put(fitBytesKey, sealFitBytes(n))
+	for _, f := range Features {
+		if t := e.tallies[f]; t != nil {
+			err = errors.Join(err, b.Put(tallyKey(f), sealTally(tallyKey(f), t)))
+		}
+	}
+	return err
+}
+
+// assign gives a track its places.
+func (e *fitEditor) assign(p *Placed) error {
+	key := []byte(p.ID)
+	if err := e.markTrained(p); err != nil {
+		return err
+	}
+	sealed := EncodeAssignments(p.ID, p.Places).sealed
+	e.bytes += int64(len(key) + len(sealed))
+	err := errors.Join(
+		e.bucket(assignmentsBucket).Put(key, sealed),
+		e.bucket(unassignedBucket).Delete(key),
+		e.bucket(foldsBucket).Delete(key))
+	for i := range p.Places {
+		a := &p.Places[i]
+		t, tallyErr := e.tally(a.Feature)
+		if tallyErr != nil {
+			return tallyErr
+		}
+		t.add(a.Cluster, a.Distance())
+		member := memberKey(a.Feature, a.Cluster, a.Distance(), p.ID)
+		value := sealMember(member, a.Fold, a.Label)
+		e.bytes += int64(len(member) + len(value))
+		err = errors.Join(err, e.bucket(membersBucket).Put(member, value))
+	}
+	return err
+}
+
+// markTrained sets which places are by features that the fit was trained on the
+// track by.
+func (e *fitEditor) markTrained(p *Placed) error {
+	key := []byte(p.ID)
+	u := Unassigned{ID: p.ID}
+	if sealed := e.bucket(foldsBucket).Get(key); sealed != nil {
+		value, err := unseal(key, sealed)
+		if err == nil {
+			u.folds, err = decodeFolds(key, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i := range p.Places {
+		a := &p.Places[i]
+		var fold Fold
+		if fold, a.Trained = u.Fold(a.Feature); a.Trained && a.Fold != fold {
+			return fmt.Errorf("track %s is labelled by fold %d: it was held out by fold %d", p.ID, a.Fold, fold)
+		}
+	}
+	return nil
+}
+
+// unassign removes a track's places, if it has any.
+func (e *fitEditor) unassign(id TrackID) error {
+	key := []byte(id)
+	sealed := e.bucket(assignmentsBucket).Get(key)
+	if sealed == nil {
+		return nil
+	}
+	value, err := unseal(key, sealed)
+	if err != nil {
+		return err
+	}
+	places, err := decodeAssignments(key, value, nil)
+	if err != nil {
+		return err
+	}
+	e.bytes -= int64(len(key) + len(sealed))
+	var folds []trainedFold
+	for i := range places {
+		a := &places[i]
+		if a.Trained {
+			folds = append(folds, trainedFold{a.Feature, a.Fold})
+		}
+		t, err := e.tally(a.Feature)
+		if err != nil {
+			return err
+		}
+		if int(a.Cluster) >= len(t.clusters) {
+			return corrupt(key, fmt.Sprintf("place in cluster %d of %d", a.Cluster, len(t.clusters)))
+		}
+		t.subtract(a.Cluster, a.Distance())
+		member := memberKey(a.Feature, a.Cluster, a.Distance(), id)
+		e.bytes -= int64(len(member) + len(sealMember(member, a.Fold, a.Label)))
+		if err := e.bucket(membersBucket).Delete(member); err != nil {
+			return err
+		}
+	}
+	if folds != nil {
+		err = e.bucket(foldsBucket).Put(key, sealFolds(key, folds))
+	}
+	return errors.Join(err, e.bucket(assignmentsBucket).Delete(key))
 }
 
 // DeleteClustering removes a clustering. It returns ErrNotClustered when there
@@ -230,7 +349,11 @@ func (w *Writer) DeleteClustering(name string) error {
 }
 
 func deleteClustering(tx *bbolt.Tx, name string) error {
-	c, err := getClustering(tx, name)
+	sealed := tx.Bucket(namesBucket).Get([]byte(name))
+	if sealed == nil {
+		return fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
+	}
+	c, err := unsealClustering([]byte(name), sealed)
 	if err != nil {
 		return err
 	}
@@ -247,8 +370,8 @@ func (f *Fit) Abort() error { return f.w.dropOrphans() }
 func (w *Writer) dropOrphans() error {
 	var orphans [][]byte
 	err := w.View(func(db *DB) error {
-		return db.view(func(tx *bbolt.Tx) (err error) {
-			orphans, err = orphanFits(tx)
+		return db.view(func(s *snapshot) (err error) {
+			orphans, err = s.orphanFits()
 			return err
 		})
 	})
@@ -265,24 +388,25 @@ func (w *Writer) dropOrphans() error {
 	})
 }
 
-func orphanFits(tx *bbolt.Tx) (orphans [][]byte, err error) {
-	named := make(map[uint32]bool)
-	err = tx.Bucket(namesBucket).ForEach(func(key, sealed []byte) error {
-		c, err := unsealClustering(key, sealed)
+func (s *snapshot) orphanFits() (orphans [][]byte, err error) {
+	named := make(map[string]bool)
+	for e, err := range s.names.Range(nil, nil) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		named[c.fit] = true
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		c, err := unsealClustering(e.Key, e.Value)
+		if err != nil {
+			return nil, err
+		}
+		named[string(fitKey(c.fit))] = true
 	}
-	err = tx.Bucket(fitsBucket).ForEachBucket(func(key []byte) error {
-		if len(key) != 4 || !named[binary.BigEndian.Uint32(key)] {
-			orphans = append(orphans, bytes.Clone(key)) // it outlives the transaction
+	for e, err := range s.fits.Buckets() {
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return orphans, err
+		if !named[string(e.Key)] {
+			orphans = append(orphans, bytes.Clone(e.Key)) // it outlives the transaction
+		}
+	}
+	return orphans, nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"os"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // Info describes a store.
@@ -27,89 +25,72 @@ type Info struct {
 
 // Bytes tells what a store's file is used for. The parts add up to Total.
 type Bytes struct {
-	Tracks, Arrays, Vectors, Files int64
-	Clusterings                    int64 // models, labels, distances and members
-	Free                           int64 // room that new songs will take; compaction gives it back
-	Other                          int64 // the file's own administration
+	Tracks, Arrays, Vectors, Files int64 // of their keys and values
+	Clusterings                    int64 // of models, assignments and members
+	Free                           int64 // pages that new songs will take; compaction gives them back
+	Other                          int64 // the file's own administration, and room left over in pages
 	Total                          int64
 }
 
-// Info returns a description of the store. It reads the heads of all pages.
+// Info returns a description of the store. What it tells is counted as the store
+// is written, so it reads next to nothing.
 func (db *DB) Info() (*Info, error) {
 	info := &Info{Path: db.bolt.Path(), FormatVersion: FormatVersion}
-	state, err := db.State()
-	if err != nil {
-		return nil, err
-	}
-	info.Tracks, info.Generation = int(state.Tracks), state.Generation
+	var err error
 	if info.Clusterings, err = db.Clusterings(); err != nil {
 		return nil, err
 	}
-	err = db.Files(func(f *File) error {
-		info.Files++
-		if f.Bad != nil {
-			info.BadFiles++
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return info, db.view(info.measure)
+	return info, db.view(info.count)
 }
 
-// measure fills in times and bytes.
-func (info *Info) measure(tx *bbolt.Tx) error {
+func (info *Info) count(s *snapshot) error {
+	state, err := s.state()
+	if err != nil {
+		return err
+	}
+	info.Tracks, info.Generation = int(state.Tracks), state.Generation
+	info.Files, info.BadFiles = int(state.Files), int(state.BadFiles)
 	for _, t := range []struct {
 		key []byte
 		dst *time.Time
 	}{{createdKey, &info.Created}, {ingestedKey, &info.Ingested}, {writtenKey, &info.Written}} {
-		var err error
-		if *t.dst, err = readTime(tx, t.key); err != nil {
+		if *t.dst, err = s.time(t.key); err != nil {
 			return err
 		}
+	}
+	b := &info.Bytes
+	for p, dst := range []*int64{inTracks: &b.Tracks, inArrays: &b.Arrays, inVectors: &b.Vectors, inFiles: &b.Files} {
+		*dst = int64(state.bytes[p])
+	}
+	for _, c := range info.Clusterings {
+		fit, err := s.fit(c)
+		if err != nil {
+			return err
+		}
+		n, err := fit.bytes()
+		if err != nil {
+			return err
+		}
+		b.Clusterings += int64(n)
 	}
 	stat, err := os.Stat(info.Path)
 	if err != nil {
 		return err
 	}
-	ps, err := pagesOf(tx)
-	if err != nil {
-		return err
-	}
-	b := &info.Bytes
 	b.Total = stat.Size()
-	b.Free = int64(len(ps.free)/8*ps.size) + b.Total - int64(len(ps.data))
-	b.Other = b.Total - b.Free
-	parts := map[string]*int64{
-		string(tracksBucket): &b.Tracks, string(arraysBucket): &b.Arrays, string(vectorsBucket): &b.Vectors,
-		string(filesBucket): &b.Files, string(namesBucket): &b.Clusterings, string(fitsBucket): &b.Clusterings,
-	}
-	return ps.buckets(func(bucket *bucketTree) error {
-		part := parts[string(bucket.path[0])]
-		if part == nil || bucket.root == 0 {
-			return nil // it lies among the administration
-		}
-		count := func(p *page) error {
-			*part += int64(len(p.data))
-			b.Other -= int64(len(p.data))
-			return nil
-		}
-		return ps.visitBucket(bucket, &walk{branch: count, leaf: count})
-	})
+	b.Free = b.Total - int64(s.Count()-s.FreeCount())*int64(s.Size())
+	b.Other = b.Total - b.Free - b.Tracks - b.Arrays - b.Vectors - b.Files - b.Clusterings
+	return nil
 }
 
-// readTime returns the time under one of the meta bucket's keys, the zero time
-// when there is none.
-func readTime(tx *bbolt.Tx, key []byte) (time.Time, error) {
-	sealed := tx.Bucket(metaBucket).Get(key)
-	if sealed == nil {
-		return time.Time{}, nil
-	}
-	value, err := unseal(key, sealed)
-	if err != nil {
+// time returns the time under one of the meta bucket's keys, the zero time when
+// there is none.
+func (s *snapshot) time(key []byte) (time.Time, error) {
+	sealed, err := s.meta.Get(key)
+	if sealed == nil || err != nil {
 		return time.Time{}, err
 	}
+	value := body(sealed)
 	if len(value) != 8 {
 		return time.Time{}, corrupt(key, "not a time")
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // The buckets of the file. The package comment says what they hold.
@@ -20,6 +19,9 @@ var (
 	modelsBucket      = []byte("models")
 	assignmentsBucket = []byte("assignments")
 	membersBucket     = []byte("members")
+	talliesBucket     = []byte("tallies")
+	unassignedBucket  = []byte("unassigned")
+	foldsBucket       = []byte("folds")
 )
 
 // topBuckets are the buckets that every store has.
@@ -39,21 +41,11 @@ func arraysKey(id TrackID, g group) []byte {
 	return append([]byte(id), byte(g))
 }
 
-func vectorKey(f Feature, id TrackID) []byte {
-	return append([]byte{byte(f)}, id...)
-}
+// featureVectors is the group of the eight features' vectors.
+const featureVectors = 0
 
-func assignmentKey(id TrackID, f Feature) []byte {
-	return append([]byte(id), byte(f))
-}
-
-// splitAssignmentKey returns the ID and the feature of a key of the clustering's
-// assignments. The ID shares the key's memory.
-func (c *Clustering) splitAssignmentKey(key []byte) (id []byte, f Feature, err error) {
-	if len(key) != TrackIDLen+1 || !slices.Contains(c.Features, Feature(key[TrackIDLen])) {
-		return nil, 0, corrupt(key, "key is not that of a track and a feature clustered by")
-	}
-	return key[:TrackIDLen], Feature(key[TrackIDLen]), nil
+func vectorsKey(id TrackID) []byte {
+	return append([]byte{featureVectors}, id...)
 }
 
 func fitKey(fit uint32) []byte {
@@ -70,7 +62,12 @@ func clusterKey(f Feature, c Cluster) []byte {
 }
 
 func memberKey(f Feature, c Cluster, distance float64, id TrackID) []byte {
-	key := binary.BigEndian.AppendUint64(clusterKey(f, c), math.Float64bits(distance))
+	return appendMemberKey(nil, f, c, distance, id)
+}
+
+func appendMemberKey(key []byte, f Feature, c Cluster, distance float64, id TrackID) []byte {
+	key = binary.BigEndian.AppendUint16(append(key, byte(f)), uint16(c))
+	key = binary.BigEndian.AppendUint64(key, math.Float64bits(distance))
 	return append(key, id...)
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -16,8 +17,12 @@ import (
 type plainStore struct {
 	songs map[TrackID]plainSong
 	files map[string][]TrackID
-	fits  map[string]map[TrackID]bool // tracks with a label, by clustering
+	fits  map[string]*plainFit
 }
+
+// A plainFit is a clustering: the tracks it was trained on, and those that have
+// a label.
+type plainFit struct{ trained, placed map[TrackID]bool }
 
 type plainSong struct {
 	path    string
@@ -63,7 +68,7 @@ func (p *plainStore) forget(path string) {
 
 func (p *plainStore) unassign(id TrackID) {
 	for _, fit := range p.fits {
-		delete(fit, id)
+		delete(fit.placed, id)
 	}
 }
 
@@ -92,8 +97,8 @@ func TestModel(t *testing.T) {
 		}
 		defer os.RemoveAll(dir)
 		m := &modelTest{path: filepath.Join(dir, "tatum.db")}
-		m.plain = plainStore{make(map[TrackID]plainSong), make(map[string][]TrackID), make(map[string]map[TrackID]bool)}
-		if m.w, err = CreateWriter(m.path); err != nil {
+		m.plain = plainStore{make(map[TrackID]plainSong), make(map[string][]TrackID), make(map[string]*plainFit)}
+		if m.w, err = CreateWriter(context.Background(), m.path, 0); err != nil {
 			t.Fatal(err)
 		}
 		defer m.w.Close()
@@ -142,14 +147,11 @@ func (m *modelTest) Forget(t *rapid.T) {
 func (m *modelTest) Cluster(t *rapid.T) {
 	name, ids := anyName.Draw(t, "name"), m.plain.ids()
 	madeFit(t, m.w, name, ids)
-	m.plain.fits[name] = make(map[TrackID]bool)
-	m.assigned(name, ids)
-}
-
-func (m *modelTest) assigned(name string, ids []TrackID) {
+	fit := &plainFit{make(map[TrackID]bool), make(map[TrackID]bool)}
 	for _, id := range ids {
-		m.plain.fits[name][id] = true
+		fit.trained[id], fit.placed[id] = true, true
 	}
+	m.plain.fits[name] = fit
 }
 
 func (m *modelTest) Assign(t *rapid.T) {
@@ -158,18 +160,24 @@ func (m *modelTest) Assign(t *rapid.T) {
 		t.Skip("not clustered")
 	}
 	var c *Clustering
-	var missing []TrackID
+	var batch []Placed
+	fit := m.plain.fits[name]
 	must(t, m.w.View(func(db *DB) (err error) {
 		if c, err = db.Clustering(name); err != nil {
 			return err
 		}
-		return db.Unassigned(c, "", func(id TrackID) bool {
-			missing = append(missing, id)
-			return true
-		})
+		for u, err := range db.Unassigned(c) {
+			must(t, err)
+			fold, trained := u.Fold(5)
+			if want := madePlace(5, u.ID).Fold; trained != fit.trained[u.ID] || trained && fold != want {
+				t.Fatalf("%s: fold %d, trained %v, want %d, %v", u.ID, fold, trained, want, fit.trained[u.ID])
+			}
+			batch = append(batch, Placed{u.ID, madePlaces(u.ID, !trained)}) // Assign knows better
+			fit.placed[u.ID] = true
+		}
+		return nil
 	}))
-	must(t, m.w.Assign(c, missing, func(_ Feature, i int) *Assignment { return madePlace(missing[i]) }))
-	m.assigned(name, missing)
+	must(t, m.w.Assign(c, batch))
 }
 
 func (m *modelTest) Delete(t *rapid.T) {
@@ -183,10 +191,10 @@ func (m *modelTest) Delete(t *rapid.T) {
 
 // Kill leaves a fit unfinished, as a killed process would.
 func (m *modelTest) Kill(t *rapid.T) {
-	_, err := m.w.NewFit(Clustering{Name: "default", Features: []Feature{1}})
+	_, err := m.w.NewFit(Clustering{Name: "default", Features: []Feature{1}}, nil)
 	must(t, err)
 	must(t, m.w.Close())
-	m.w, err = OpenWriter(m.path)
+	m.w, err = OpenWriter(context.Background(), m.path, 0)
 	must(t, err)
 }
 
@@ -209,10 +217,10 @@ func (m *modelTest) Check(t *rapid.T) {
 			m.compareSong(t, db, id, want)
 		}
 		files := make(map[string][]TrackID)
-		must(t, db.Files(func(f *File) error {
+		for f, err := range db.Files() {
+			must(t, err)
 			files[f.Path] = append([]TrackID{}, f.Tracks...)
-			return nil
-		}))
+		}
 		if len(files) != len(m.plain.files) {
 			t.Fatalf("files %v, want %v", files, m.plain.files)
 		}
@@ -234,10 +242,8 @@ func (m *modelTest) compareSong(t *rapid.T, db *DB, id TrackID, want plainSong) 
 	if track != song.Track || !reflect.DeepEqual(arrays, song.Arrays) {
 		t.Fatalf("track %s is not version %d of %s", id, want.version, want.path)
 	}
-	for _, f := range Features {
-		if v, err := db.Vector(f, id); err != nil || v != vectors[f] {
-			t.Fatalf("vector %v of %s: %v, %v", f, id, v, err)
-		}
+	if v, err := db.TrackVectors(id); err != nil || v != *vectors {
+		t.Fatalf("vectors of %s: %v, %v", id, v, err)
 	}
 }
 
@@ -249,24 +255,46 @@ func (m *modelTest) compareFits(t *rapid.T, db *DB) error {
 	}
 	for _, c := range all {
 		want := m.plain.fits[c.Name]
+		n := 0
+		for p, err := range db.Assignments(c, Span{}) {
+			must(t, err)
+			n++
+			if places := madePlaces(p.ID, want.trained[p.ID]); !want.placed[p.ID] || !reflect.DeepEqual(p.Places, places) {
+				t.Fatalf("%s: %s is at %+v, want %+v", c.Name, p.ID, p.Places, places)
+			}
+		}
+		if n != len(want.placed) {
+			t.Fatalf("%s: %d places, want %d", c.Name, n, len(want.placed))
+		}
 		for _, f := range c.Features {
-			n, members := 0, 0
-			must(t, db.Assignments(c, f, func(id TrackID, a *Assignment) error {
-				if n++; !want[id] || !reflect.DeepEqual(a, madePlace(id)) {
-					t.Fatalf("%s: %s is at %+v", c.Name, id, *a)
-				}
-				return nil
-			}))
-			for cluster := range Cluster(c.K) {
-				must(t, db.Members(c, f, cluster, func(TrackID, float64) bool {
-					members++
-					return true
-				}))
-			}
-			if n != len(want) || members != n {
-				t.Fatalf("%s: %d places, %d members, want %d", c.Name, n, members, len(want))
-			}
+			m.compareMembers(t, db, c, f, n)
 		}
 	}
 	return nil
+}
+
+// compareMembers checks that the feature's clusters have n members together, and
+// are of the sizes counted.
+func (m *modelTest) compareMembers(t *rapid.T, db *DB, c *Clustering, f Feature, n int) {
+	sizes, err := db.ClusterSizes(c, f)
+	must(t, err)
+	for cluster, size := range sizes {
+		members, sum := 0, 0.0
+		for member, err := range db.Members(c, f, Cluster(cluster)) {
+			must(t, err)
+			members++
+			sum += member.Distance
+			if a := madePlace(f, member.ID); a.Fold != member.Fold || a.Label != member.Label || a.Distance() != member.Distance {
+				t.Fatalf("%s: member %+v, want %+v", c.Name, member, *a)
+			}
+		}
+		mean := sum / float64(members)
+		if size.Tracks != uint64(members) || size.MeanDistance != mean && members > 0 {
+			t.Fatalf("%s: cluster %d has %+v, want %d at %v", c.Name, cluster, size, members, mean)
+		}
+		n -= members
+	}
+	if n != 0 {
+		t.Fatalf("%s: %d members are missing", c.Name, n)
+	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +43,7 @@ func testSong(id TrackID, path string, seed int) (*Song, *[NumFeatures]Vector) {
 func testWriter(t *testing.T) (*Writer, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tatum.db")
-	w, err := CreateWriter(path)
+	w, err := CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,28 +93,20 @@ func checkInvariants(t *testing.T, path string) {
 		if uint64(len(ids)) != state.Tracks {
 			t.Errorf("state counts %d tracks, there are %d", state.Tracks, len(ids))
 		}
-		err = db.view(func(tx *bbolt.Tx) error {
-			if n := tx.Bucket(vectorsBucket).Stats().KeyN; n != len(ids)*NumFeatures {
-				t.Errorf("%d vectors of %d tracks", n, len(ids))
+		n := 0
+		for _, err := range db.Vectors(Span{}) {
+			if err != nil {
+				t.Fatal(err)
 			}
-			for _, id := range ids {
-				if tx.Bucket(arraysBucket).Get(arraysKey(id, featureArrays)) == nil {
-					t.Errorf("track %s has no arrays", id)
-				}
-			}
-			return tx.Bucket(fitsBucket).ForEachBucket(func(fit []byte) error {
-				b := tx.Bucket(fitsBucket).Bucket(fit)
-				assignments, members := b.Bucket(assignmentsBucket).Stats().KeyN, b.Bucket(membersBucket).Stats().KeyN
-				if assignments != members {
-					t.Errorf("fit %x has %d assignments and %d members", fit, assignments, members)
-				}
-				return nil
-			})
-		})
-		if err != nil {
-			t.Fatal(err)
+			n++
+		}
+		if n != len(ids) {
+			t.Errorf("vectors of %d tracks, want %d", n, len(ids))
 		}
 	})
+	for _, p := range problemsOf(t, path) {
+		t.Error(p)
+	}
 }
 
 func TestParseTrackID(t *testing.T) {
@@ -145,11 +139,8 @@ func TestPutAndRead(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(arrays, song.Arrays) {
 			t.Errorf("Arrays = %v, %v, want %v", arrays, err, song.Arrays)
 		}
-		for _, f := range Features {
-			v, err := db.Vector(f, song.ID)
-			if err != nil || v != vectors[f] {
-				t.Errorf("Vector(%v) = %v, %v, want %v", f, v, err, vectors[f])
-			}
+		if v, err := db.TrackVectors(song.ID); err != nil || v != *vectors {
+			t.Errorf("TrackVectors = %v, %v, want %v", v, err, vectors)
 		}
 		if _, err := db.Track(testID(2)); !errors.Is(err, ErrTrackNotFound) {
 			t.Errorf("Track of an unknown ID: %v", err)
@@ -157,8 +148,8 @@ func TestPutAndRead(t *testing.T) {
 		if _, err := db.Arrays(testID(2)); !errors.Is(err, ErrTrackNotFound) {
 			t.Errorf("Arrays of an unknown ID: %v", err)
 		}
-		if _, err := db.Vector(testFeature, testID(2)); !errors.Is(err, ErrTrackNotFound) {
-			t.Errorf("Vector of an unknown ID: %v", err)
+		if _, err := db.TrackVectors(testID(2)); !errors.Is(err, ErrTrackNotFound) {
+			t.Errorf("TrackVectors of an unknown ID: %v", err)
 		}
 	})
 }
@@ -237,19 +228,30 @@ func TestBadFileKeepsItsTracks(t *testing.T) {
 	})
 }
 
+// testFit writes a clustering by one feature, of two folds and two clusters. All
+// tracks are in cluster 1, the later ones nearer to its centroid.
 func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	t.Helper()
 	f := testFeature
-	fit, err := w.NewFit(Clustering{Name: name, Features: []Feature{f}, K: 2, Folds: 2, RandomStream: "x", Fitted: time.Unix(1, 2).UTC()})
+	fit, err := w.NewFit(Clustering{Name: name, Features: []Feature{f}, K: 2, Folds: 2, RandomStream: "x", Fitted: time.Unix(1, 2).UTC()}, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := &Model{Feature: f, Fold: 1, Centroids: make([]Vector, 2), Clusters: []Cluster{1, 0}, Inertia: 3, Steps: 4}
+	var models []*Model
+	for fold := range Fold(2) {
+		models = append(models, &Model{Feature: f, Fold: fold, Centroids: make([]Vector, 2), Clusters: []Cluster{1, 0}, Inertia: 3, Steps: 4})
+	}
+	var spots []Spot
+	var encoded []EncodedAssignments
+	for i, id := range ids {
+		a := Assignment{Feature: f, Fold: 1, Label: 0, Cluster: 1, Trained: true, Distances: []float64{float64(10 - i), 20}}
+		spots = append(spots, Spot{uint32(i), 1, 0, 1, a.Distance()})
+		encoded = append(encoded, EncodeAssignments(id, []Assignment{a}))
+	}
+	SortSpots(spots)
 	err = errors.Join(
-		fit.PutModels([]*Model{model}),
-		fit.PutAssignments(ids, func(_ Feature, i int) *Assignment {
-			return &Assignment{Fold: 1, Label: 0, Cluster: 1, Distances: []float64{float64(10 - i), 20}}
-		}),
+		fit.PutFeature(f, models, Summary{}, spots),
+		fit.PutAssignments(encoded),
 		fit.Commit([32]byte{1}))
 	if err != nil {
 		t.Fatal(err)
@@ -270,10 +272,12 @@ func TestFit(t *testing.T) {
 			t.Fatalf("Clustering = %+v, %v", c, err)
 		}
 		var members []TrackID
-		err = db.Members(c, testFeature, 1, func(id TrackID, _ float64) bool {
-			members = append(members, id)
-			return len(members) < 2
-		})
+		for m, merr := range db.Members(c, testFeature, 1) {
+			err = merr
+			if members = append(members, m.ID); len(members) == 2 {
+				break
+			}
+		}
 		if want := []TrackID{testID(3), testID(2)}; err != nil || !reflect.DeepEqual(members, want) {
 			t.Errorf("Members = %v, %v, want %v", members, err, want)
 		}
@@ -284,7 +288,7 @@ func TestFit(t *testing.T) {
 			t.Errorf("models of a feature that is left out: %v", err)
 		}
 		models, err := db.Models(c, testFeature)
-		if err != nil || len(models) != 1 || models[0].Clusters[0] != 1 || models[0].Steps != 4 {
+		if err != nil || len(models) != 2 || models[0].Clusters[0] != 1 || models[0].Steps != 4 {
 			t.Errorf("Models = %+v, %v", models, err)
 		}
 	})
@@ -298,11 +302,11 @@ func TestFit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range ids[:2] {
-			if _, err := db.Assignment(c, testFeature, id); !errors.Is(err, ErrNotAssigned) {
+			if _, err := db.TrackAssignments(c, id); !errors.Is(err, ErrNotAssigned) && !errors.Is(err, ErrTrackNotFound) {
 				t.Errorf("assignment of changed track %s: %v", id, err)
 			}
 		}
-		if a, err := db.Assignment(c, testFeature, ids[2]); err != nil || a.Distance() != 8 {
+		if a, err := placeOf(db, c, testFeature, ids[2]); err != nil || a.Distance() != 8 {
 			t.Errorf("Assignment = %+v, %v", a, err)
 		}
 		if state, err := db.State(); err != nil || state.Generation == c.Generation {
@@ -311,29 +315,37 @@ func TestFit(t *testing.T) {
 	})
 }
 
-// TestStrayAssignment turns an assignment's key into one by a feature that the
-// clustering leaves out, as damage may: it must not be passed over.
-func TestStrayAssignment(t *testing.T) {
-	w, path := testWriter(t)
+// TestStrayPlace makes a place one by a feature that the clustering leaves out:
+// it must not be passed over.
+func TestStrayPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tatum.db")
+	w, err := CreateWriter(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
 	putTestSong(t, w, testID(1), "/1", 1)
 	testFit(t, w, "default", testID(1))
-	var c *Clustering
-	view(t, path, func(db *DB) { c, _ = db.Clustering("default") })
-	err := w.update(func(tx *bbolt.Tx) error {
-		b, err := fitBucket(tx, c, assignmentsBucket)
-		if err != nil {
-			return err
-		}
-		key := assignmentKey(testID(1), testFeature+1)
-		return errors.Join(b.Delete(assignmentKey(testID(1), testFeature)), b.Put(key, sealAssignment(key, madePlace(testID(1)))))
+	err = w.update(func(tx *bbolt.Tx) error {
+		a := Assignment{Feature: testFeature + 1, Distances: []float64{1, 2}}
+		b := tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(assignmentsBucket)
+		return b.Put([]byte(testID(1)), EncodeAssignments(testID(1), []Assignment{a}).sealed)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	view(t, path, func(db *DB) {
-		err := db.Assignments(c, testFeature, func(TrackID, *Assignment) error { return nil })
-		if !errors.Is(err, ErrCorrupt) {
-			t.Errorf("got error %v, want ErrCorrupt", err)
+		c, err := db.Clustering("default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range db.Assignments(c, Span{}) {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Errorf("scan: %v, want ErrCorrupt", err)
+			}
+		}
+		if _, err := db.TrackAssignments(c, testID(1)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("look-up: %v, want ErrCorrupt", err)
 		}
 	})
 }
@@ -348,7 +360,7 @@ func TestCheckName(t *testing.T) {
 		}
 	}
 	w, _ := testWriter(t)
-	if _, err := w.NewFit(Clustering{Name: "a\tb"}); err == nil {
+	if _, err := w.NewFit(Clustering{Name: "a\tb"}, nil); err == nil {
 		t.Error("a fit with a tab in its name was begun")
 	}
 }
@@ -359,53 +371,136 @@ func TestAssign(t *testing.T) {
 	for i, id := range ids {
 		putTestSong(t, w, id, fmt.Sprint("/", i), i)
 	}
-	testFit(t, w, "default", ids[1], ids[3])
-	unassigned := func(after TrackID, limit int) (got []TrackID) {
+	testFit(t, w, "default", ids...)
+	late := testID(8)
+	putTestSong(t, w, late, "/8", 8)
+	putTestSong(t, w, ids[1], "/1", 77) // its vectors change
+	if n, err := w.Forget([]string{"/3"}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	var c *Clustering
+	unassigned := func() (got []TrackID) {
 		view(t, path, func(db *DB) {
-			c, err := db.Clustering("default")
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = db.Unassigned(c, after, func(id TrackID) bool {
-				got = append(got, id)
-				return len(got) < limit
-			})
-			if err != nil {
-				t.Error(err)
+			c, _ = db.Clustering("default")
+			for u, err := range db.Unassigned(c) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if fold, trained := u.Fold(testFeature); trained != (u.ID != late) || trained && fold != 1 {
+					t.Errorf("%s: fold %d, trained on %v", u.ID, fold, trained)
+				}
+				got = append(got, u.ID)
 			}
 		})
 		return got
 	}
-	for _, c := range []struct {
-		after TrackID
-		limit int
-		want  []TrackID
-	}{
-		{"", 9, []TrackID{ids[0], ids[2], ids[4]}},
-		{"", 2, []TrackID{ids[0], ids[2]}},
-		{ids[0], 9, []TrackID{ids[2], ids[4]}},
-		{ids[1], 9, []TrackID{ids[2], ids[4]}},
-		{testID(6), 9, []TrackID{ids[4]}},
-		{ids[4], 9, nil},
-	} {
-		if got := unassigned(c.after, c.limit); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("behind %q, %d: got %v, want %v", c.after, c.limit, got, c.want)
-		}
+	if got, want := unassigned(), []TrackID{ids[1], late}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
-	var c *Clustering
-	view(t, path, func(db *DB) { c, _ = db.Clustering("default") })
-	late := Assignment{Fold: 1, Label: 1, Cluster: 1, Assigned: true, Distances: []float64{7, 3}}
-	if err := w.Assign(c, []TrackID{ids[0], ids[4]}, func(Feature, int) *Assignment { return &late }); err != nil {
+	putTestSong(t, w, ids[3], "/back", 3) // one comes back
+	if got, want := unassigned(), []TrackID{ids[1], ids[3], late}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	place := func(fold Fold) []Assignment {
+		return []Assignment{{Feature: testFeature, Fold: fold, Label: 1, Cluster: 0, Distances: []float64{7, 3}}}
+	}
+	if err := w.Assign(c, []Placed{{ids[1], place(0)}}); err == nil {
+		t.Error("a track trained on was labelled by a model that has seen it")
+	}
+	if err := w.Assign(c, []Placed{{ids[1], place(1)}, {ids[3], place(1)}, {late, place(0)}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := unassigned("", 9), []TrackID{ids[2]}; !reflect.DeepEqual(got, want) {
-		t.Errorf("after Assign: got %v, want %v", got, want)
+	if got := unassigned(); got != nil {
+		t.Errorf("after Assign: %v", got)
 	}
 	view(t, path, func(db *DB) {
-		if a, err := db.Assignment(c, testFeature, ids[4]); err != nil || !reflect.DeepEqual(a, late) {
-			t.Errorf("got %+v, %v, want %+v", a, err, late)
+		for _, id := range []TrackID{ids[1], ids[3], late} {
+			a, err := placeOf(db, c, testFeature, id)
+			if err != nil || a.Trained != (id != late) || a.Distance() != 3 {
+				t.Errorf("%s: %+v, %v", id, a, err)
+			}
+		}
+		sizes, err := db.ClusterSizes(c, testFeature)
+		if want := []ClusterSize{{3, 3}, {3, (10 + 8 + 6) / 3.}}; err != nil || !slices.Equal(sizes, want) {
+			t.Errorf("sizes %v, %v, want %v", sizes, err, want)
 		}
 	})
+}
+
+// TestDistanceSum adds distances and takes them away in another order.
+func TestDistanceSum(t *testing.T) {
+	distances := []float64{0, 1e-300, 0.1, 0.7, 1.5, 3, 1 << 30, 1<<31 - 1, 0x1p-64, math.Pi, 1 << 31, math.Inf(1), math.NaN(), math.MaxFloat64}
+	var s, reversed, some distanceSum
+	for i, d := range distances {
+		s.add(d)
+		reversed.add(distances[len(distances)-1-i])
+	}
+	if s != reversed || s.leftOut != 4 {
+		t.Errorf("got %+v and %+v in reverse", s, reversed)
+	}
+	for _, d := range distances[4:] {
+		some.add(d)
+	}
+	for _, d := range distances[:4] {
+		s.subtract(d)
+	}
+	if s != some {
+		t.Errorf("after subtracting: %+v, want %+v", s, some)
+	}
+	if got, want := some.float64(), 1.5+3+1<<30+1<<31-1+math.Pi; math.Abs(got-float64(want)) > 1e-6 {
+		t.Errorf("sum %v, want %v", got, want)
+	}
+}
+
+// TestClusterSizesOfGreatDistances has distances that no tally takes in.
+func TestClusterSizesOfGreatDistances(t *testing.T) {
+	w, path := testWriter(t)
+	putTestSong(t, w, testID(1), "/1", 1)
+	testFit(t, w, "default", testID(1))
+	putTestSong(t, w, testID(2), "/2", 1)
+	var c *Clustering
+	view(t, path, func(db *DB) { c, _ = db.Clustering("default") })
+	far := Assignment{Feature: testFeature, Label: 0, Cluster: 1, Distances: []float64{1e12, 1e300}}
+	if err := w.Assign(c, []Placed{{testID(2), []Assignment{far}}}); err != nil {
+		t.Fatal(err)
+	}
+	view(t, path, func(db *DB) {
+		sizes, err := db.ClusterSizes(c, testFeature)
+		if err != nil || sizes[1] != (ClusterSize{2, (10 + 1e12) / 2}) || !math.IsNaN(sizes[0].MeanDistance) {
+			t.Errorf("sizes %v, %v", sizes, err)
+		}
+	})
+}
+
+// TestAssignmentsComeBack encodes distances that can be packed and that cannot.
+func TestAssignmentsComeBack(t *testing.T) {
+	for name, distances := range map[string][]float64{
+		"alike":             {3, 1.25, 2.5, math.Pi},
+		"one":               {7},
+		"own one is 0":      {3, 0, 2.5, math.Nextafter(2, 3)},
+		"15 exponents":      {1, 1, 0x1p15, 0x1.fffffffffffffp0},
+		"16 exponents":      {1, 1, 0x1p16, 0x1.fffffffffffffp0},
+		"another is 0":      {0, 0, 1},
+		"infinite":          {1, 2, math.Inf(1)},
+		"not a number":      {1, 2, math.NaN()},
+		"subnormal":         {1, 2, 5e-324},
+		"all subnormal":     {5e-324, 1e-310, 2e-320},
+		"greatest":          {1, 2, math.MaxFloat64},
+		"negative zero":     {1, 2, math.Copysign(0, -1)},
+		"own one is not a.": {2, math.NaN(), 3},
+	} {
+		places := []Assignment{{Feature: 2, Fold: 513, Label: Label(min(1, len(distances)-1)), Cluster: 65535, Trained: true, Distances: distances}}
+		sealed := EncodeAssignments(testID(1), places).sealed
+		got, err := decodeAssignments(nil, body(sealed), nil)
+		if err != nil || !sameBits(got[0].Distances, distances) {
+			t.Errorf("%s: got %v, %v, want %v", name, got, err, distances)
+			continue
+		}
+		got[0].Distances, places[0].Distances = nil, nil
+		if !reflect.DeepEqual(got, places) {
+			t.Errorf("%s: got %+v, want %+v", name, got, places)
+		}
+	}
 }
 
 func TestDeleteClustering(t *testing.T) {
@@ -428,14 +523,15 @@ func TestDeleteClustering(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Name != "two" {
 			t.Errorf("left are %v, %v", all, err)
 		}
-		err = db.view(func(tx *bbolt.Tx) error {
-			if n := tx.Bucket(fitsBucket).Stats().BucketN; n != 1+4 {
-				t.Errorf("%d buckets of fits, want one fit with three", n)
+		n := 0
+		for _, err := range db.snapshot.fits.Buckets() {
+			if err != nil {
+				t.Error(err)
 			}
-			return nil
-		})
-		if err != nil {
-			t.Error(err)
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d fits, want one", n)
 		}
 	})
 }
@@ -444,11 +540,11 @@ func TestUnfinishedFitIsRemoved(t *testing.T) {
 	w, path := testWriter(t)
 	putTestSong(t, w, testID(1), "/a", 1)
 	testFit(t, w, "default", testID(1))
-	if _, err := w.NewFit(Clustering{Name: "default"}); err != nil {
+	if _, err := w.NewFit(Clustering{Name: "default"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Close() // as if killed
-	w, err := OpenWriter(path)
+	w, err := OpenWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,15 +553,9 @@ func TestUnfinishedFitIsRemoved(t *testing.T) {
 		if _, err := db.Clustering("default"); err != nil {
 			t.Error(err)
 		}
-		err := db.view(func(tx *bbolt.Tx) error {
-			orphans, err := orphanFits(tx)
-			if len(orphans) > 0 {
-				t.Errorf("unfinished fits %x are still there", orphans)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
+		orphans, err := db.snapshot.orphanFits()
+		if len(orphans) > 0 || err != nil {
+			t.Errorf("unfinished fits %x are still there, %v", orphans, err)
 		}
 	})
 }
@@ -509,11 +599,11 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 		if !errors.Is(err, ErrNoStore) {
 			t.Errorf("Open of %s: %v, want ErrNoStore", name, err)
 		}
-		if _, werr := OpenWriter(path); !errors.Is(werr, ErrNoStore) {
+		if _, werr := OpenWriter(context.Background(), path, 0); !errors.Is(werr, ErrNoStore) {
 			t.Errorf("OpenWriter of %s: %v, want ErrNoStore", name, werr)
 		}
 		if name != "missing" {
-			if _, werr := CreateWriter(path); !errors.Is(werr, ErrNoStore) {
+			if _, werr := CreateWriter(context.Background(), path, 0); !errors.Is(werr, ErrNoStore) {
 				t.Errorf("CreateWriter of %s: %v, want ErrNoStore", name, werr)
 			}
 		}
@@ -547,11 +637,11 @@ func TestOpenRefusesOtherFormat(t *testing.T) {
 
 func TestSecondWriterIsRefused(t *testing.T) {
 	_, path := testWriter(t)
-	_, err := OpenWriter(path)
+	_, err := OpenWriter(context.Background(), path, 0)
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("(process %d)", os.Getpid())) {
 		t.Errorf("second writer: %v", err)
 	}
-	if _, err := CreateWriter(path); !errors.Is(err, ErrLocked) {
+	if _, err := CreateWriter(context.Background(), path, 0); !errors.Is(err, ErrLocked) {
 		t.Errorf("second writer: %v", err)
 	}
 }
@@ -585,19 +675,27 @@ func TestGoldenBytes(t *testing.T) {
 	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
 		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0}}, {}}}
 	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
-	assignment := &Assignment{Fold: 4, Label: 1, Cluster: 2, Assigned: true, Distances: []float64{1.5, 0.5}}
+	places := []Assignment{
+		{Feature: 1, Fold: 4, Label: 1, Cluster: 2, Trained: true, Distances: []float64{1.5, 0.5, 0x1.23456789abcdep-3}},
+		{Feature: 7, Fold: 3, Label: 0, Cluster: 1, Distances: []float64{0, 0, 1}},
+	}
+	counted := &tally{[]clusterTally{{3, distanceSum{1, 2, 0}}, {1, distanceSum{0, 0, 1}}}}
 	for _, g := range []struct {
 		name, want string
 		got        []byte
 	}{
 		{"track", goldenTrack, encoded.track},
 		{"arrays", goldenArrays, encoded.arrays[featureArrays]},
-		{"vector", goldenVector, encoded.vectors[0][:24]},
+		{"vectors", goldenVectors, encoded.vectors[:21+24]},
+		{"last vector", goldenLastVector, encoded.vectors[len(encoded.vectors)-12:]},
 		{"file", goldenFile, sealFile(file)},
 		{"clustering", goldenClustering, sealClustering(clustering)},
-		{"model", goldenModel, sealModel(modelKey(1, 2), model)[2+3*240:]},
-		{"assignment", goldenAssignment, sealAssignment(assignmentKey(song.ID, 1), assignment)},
-		{"member key", goldenMember, memberKey(1, 2, 0.5, song.ID)},
+		{"model", goldenModel, sealModel(modelKey(1, 2), model)[4+3*240:]},
+		{"assignments", goldenAssignments, EncodeAssignments(song.ID, places).sealed},
+		{"tally", goldenTally, sealTally(tallyKey(1), counted)},
+		{"folds", goldenFolds, sealFolds([]byte(song.ID), []trainedFold{{1, 4}, {7, 3}})},
+		{"member key", goldenMemberKey, memberKey(1, 2, 0.5, song.ID)},
+		{"member", goldenMember, sealMember(memberKey(1, 2, 0.5, song.ID), 4, 1)},
 	} {
 		if got := hex.EncodeToString(g.got); got != g.want {
 			t.Errorf("%s: got %s, want %s", g.name, got, g.want)
@@ -660,7 +758,10 @@ func FuzzDecoders(f *testing.F) {
 	f.Add(value(sealFile(&File{Path: "/a", Bad: &Failure{}})))
 	f.Add(value(sealClustering(&Clustering{Features: []Feature{1}, Summaries: []Summary{{Sizes: []uint64{1}}}})))
 	f.Add(value(sealModel(nil, &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{0}})))
-	f.Add(value(sealAssignment(nil, &Assignment{Distances: []float64{1}})))
+	f.Add(value(EncodeAssignments("", []Assignment{{Distances: []float64{1, 2, 3}}}).sealed))
+	f.Add(value(sealTally(nil, &tally{make([]clusterTally, 2)})))
+	f.Add(value(sealFolds(nil, []trainedFold{{1, 2}})))
+	f.Add(encoded.vectors)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		key := []byte(testID(1))
 		sealed := seal(key, bytes.Clone(data))
@@ -679,14 +780,29 @@ func FuzzDecoders(f *testing.F) {
 		same("file", err, nil)
 		_, err = unsealClustering(key, sealed)
 		same("clustering", err, nil)
-		m, err := unsealModel(key, sealed)
+		m, err := decodeModel(key, data)
 		same("model", err, func() []byte { return sealModel(key, m) })
-		var a Assignment
-		err = unsealAssignment(key, sealed, &a)
-		same("assignment", err, nil)
-		var v Vector
-		err = unsealVector(key, sealed, &v)
-		same("vector", err, func() []byte { return sealVector(key, &v) })
+		places, err := decodeAssignments(key, data, nil)
+		same("assignments", err, nil) // what is packed can be plain as well
+		if err == nil && len(places) > 0 {
+			for i := range places {
+				places[i].Distances = slices.Clone(places[i].Distances)
+			}
+			again, err := decodeAssignments(key, body(EncodeAssignments(testID(1), places).sealed), nil)
+			if err != nil || !slices.EqualFunc(again, places, func(a, b Assignment) bool { return sameBits(a.Distances, b.Distances) }) {
+				t.Errorf("assignments: %v, %v, want %v", again, err, places)
+			}
+		}
+		c, err := decodeTally(key, data)
+		same("tally", err, func() []byte { return sealTally(key, &c) })
+		folds, err := decodeFolds(key, data)
+		same("folds", err, func() []byte { return sealFolds(key, folds) })
+		if err := checkVectors(key, data); err == nil {
+			var v Vector
+			for _, f := range Features {
+				same("vector", (&Vectors{key, data}).Vector(f, &v), nil)
+			}
+		}
 		var arrays [NumArrays][]float64
 		same("arrays", decodeArrays(key, data, featureArrays, &arrays), nil)
 		var s EncodedSong
@@ -694,14 +810,18 @@ func FuzzDecoders(f *testing.F) {
 	})
 }
 
-// The encodings of format 1, in hexadecimal.
+// The encodings of format 3, in hexadecimal.
 const (
-	goldenTrack      = "06426ac3b6726b06536f6e672037015203534f310341523100000000000000000000000000cd0700000b0000000100000000000000001069400000000000105e4000000000000012c0022f610300000062cdb9cc"
-	goldenArrays     = "182203022203022203022203022203022203022203022203021328b52ffd201855000018140a2801540302120628b52ffd201855000018000005015403021206fed9f7d0"
-	goldenVector     = "0000000000001c405555555555551d40abaaaaaaaaaa1e40"
-	goldenFile       = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
-	goldenClustering = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000017fdf3ef"
-	goldenModel      = "0300000000000000f83f07000000fec8f397"
-	goldenAssignment = "04000100020001000000000000f83f000000000000e03fb9352476"
-	goldenMember     = "0100023fe0000000000000545241414141413030303030303030303031"
+	goldenTrack       = "06426ac3b6726b06536f6e672037015203534f310341523100000000000000000000000000cd0700000b0000000100000000000000001069400000000000105e4000000000000012c0022f610300000062cdb9cc"
+	goldenArrays      = "182203022203022203022203022203022203022203022203021328b52ffd201855000018140a2801540302120628b52ffd201855000018000005015403021206fed9f7d0"
+	goldenVectors     = "08001e011e021e031e041e051e061e071eb17a8f9a0000000000001c405555555555551d40abaaaaaaaaaa1e40"
+	goldenLastVector  = "aaaaaaaaaaaa3040a57b3363"
+	goldenFile        = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
+	goldenClustering  = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000017fdf3ef"
+	goldenModel       = "0300000000000000f83f070000001f8ecf95"
+	goldenAssignments = "0300020103040001000200000000000000e03fff0300000000000008debc9a78563432070003000000010000000000000000000000000000000000000000000000f03f939a66e6"
+	goldenTally       = "02000300000000000000010000000000000002000000000000000000000000000000010000000000000000000000000000000000000000000000010000000000000003e2cca9"
+	goldenFolds       = "02010400070300f3b06243"
+	goldenMemberKey   = "0100023fe0000000000000545241414141413030303030303030303031"
+	goldenMember      = "04000100a370d69f"
 )

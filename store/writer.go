@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ const (
 	yieldTime = 50 * time.Millisecond
 )
 
+// lockPoll is how often a process that waits for the writer's lock tries again.
+const lockPoll = 20 * time.Millisecond
+
 // fillPercent is how full bbolt leaves a page that it splits where keys come in
 // ascending order: its own half would leave half the file empty. Where they come
 // in between others, a full page would be split by the next one, and half is
@@ -39,13 +43,14 @@ type Writer struct {
 	lock *os.File
 }
 
-// OpenWriter makes this process the store's writer. It returns ErrLocked, with
-// the other's command, when there is one already, and the errors of [Open].
-func OpenWriter(path string) (*Writer, error) {
+// OpenWriter makes this process the store's writer. When there is one already it
+// waits for it for as long as wait says, or until ctx ends, and then returns
+// ErrLocked with the other's command. The other errors are those of [Open].
+func OpenWriter(ctx context.Context, path string, wait time.Duration) (*Writer, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err // before a lock file is left beside nothing
 	}
-	lock, err := lockWriter(path)
+	lock, err := lockWriter(ctx, path, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +58,11 @@ func OpenWriter(path string) (*Writer, error) {
 }
 
 // CreateWriter is OpenWriter, but makes a new store when nothing is at path.
-func CreateWriter(path string) (*Writer, error) {
+func CreateWriter(ctx context.Context, path string, wait time.Duration) (*Writer, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return OpenWriter(path)
+		return OpenWriter(ctx, path, wait)
 	}
-	lock, err := lockWriter(path)
+	lock, err := lockWriter(ctx, path, wait)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("create store %q: no such directory", path)
 	}
@@ -89,15 +94,26 @@ func (w *Writer) Close() error { return w.lock.Close() }
 
 func lockPath(path string) string { return path + ".lock" }
 
-// lockWriter takes the writer's lock and leaves word who holds it. The file
-// stays when the lock is gone: removing it would let two processes lock two
-// files of the same name.
-func lockWriter(path string) (*os.File, error) {
-	f, err := os.OpenFile(lockPath(path), os.O_RDWR|os.O_CREATE, 0o644)
+// lockWriter takes the writer's lock, tries for as long as wait says, and leaves
+// word who holds it. The file stays when the lock is gone: removing it would let
+// two processes lock two files of the same name.
+func lockWriter(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+	f, err := openLock(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for begun := time.Now(); ; {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Since(begun) >= wait {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(lockPoll):
+		}
+	}
 	if err == nil {
 		err = errors.Join(f.Truncate(0), writeHolder(f))
 	}
@@ -109,6 +125,23 @@ func lockWriter(path string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
+	return f, nil
+}
+
+// openLock opens the lock file of the store at path. Who may write to the store
+// may lock it: the file has the store's mode and group.
+func openLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(lockPath(path), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, nil // there is none yet
+	}
+	// Only the file's owner can do that, and has done it before anyone else came.
+	_ = takeGroup(f.Name(), info)
+	_ = f.Chmod(info.Mode().Perm())
 	return f, nil
 }
 
@@ -162,11 +195,12 @@ func create(path string) error {
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-// syncDir makes a rename in dir last.
-func syncDir(dir string) error {
+// SyncDir has the disk remember which names are in dir, so that a file renamed
+// there keeps its name when the power fails.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -199,7 +233,7 @@ func putTime(tx *bbolt.Tx, key []byte) error {
 // updateState is update with the state, which is saved as fn leaves it.
 func (w *Writer) updateState(fn func(tx *bbolt.Tx, state *State) error) error {
 	return w.update(func(tx *bbolt.Tx) error {
-		state, err := readState(tx)
+		state, err := unsealState(tx.Bucket(metaBucket).Get(stateKey))
 		if err != nil {
 			return err
 		}
@@ -227,7 +261,7 @@ func (w *Writer) open(fn func(b *bbolt.DB) error) error {
 // lock file, and those to come let it go first: see [yield].
 func (w *Writer) openAlone() (*bbolt.DB, error) {
 	for begun := time.Now(); ; time.Sleep(writePoll) {
-		b, err := openBolt(w.path, &bbolt.Options{Timeout: time.Nanosecond, FreelistType: bbolt.FreelistMapType})
+		b, _, err := openBolt(w.path, &bbolt.Options{Timeout: time.Nanosecond, FreelistType: bbolt.FreelistMapType})
 		switch {
 		case !errors.Is(err, ErrLocked):
 			return b, err
@@ -260,8 +294,4 @@ func (w *Writer) View(fn func(db *DB) error) error {
 		return err
 	}
 	return errors.Join(fn(db), db.Close())
-}
-
-func put(tx *bbolt.Tx, bucket, key, sealed []byte) error {
-	return tx.Bucket(bucket).Put(key, sealed)
 }

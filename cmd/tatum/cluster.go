@@ -67,6 +67,7 @@ tracks than clusters.`,
 	flags.StringVar(&p.Name, "name", store.DefaultClustering, "name of the clustering")
 	flags.IntVar(&p.Workers, "workers", runtime.GOMAXPROCS(0), "fits that run at once")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("features", completeFeatures))
+	g.addWait(cmd)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("random-stream", completeWords(cluster.RandomStreams()...)))
 	cmd.AddCommand(newClusterAssign(g), newClusterList(g), newClusterDelete(g))
 	return cmd
@@ -98,7 +99,11 @@ func runCluster(ctx context.Context, g *globals, p cluster.Params, stdout io.Wri
 	}
 	bar := newProgress(g.quiet, "cluster")
 	p.Progress = func(done, total int) { bar.set(done, total, 0) }
-	report, err := cluster.Run(ctx, g.db, p)
+	var report *cluster.Report
+	err = g.withWriter(ctx, func(w *store.Writer) (err error) {
+		report, err = cluster.Run(ctx, w, p)
+		return err
+	})
 	bar.done()
 	if err != nil {
 		return err

@@ -18,8 +18,10 @@ func newClusterAssign(g *globals) *cobra.Command {
 		Use:   "assign",
 		Short: "Label tracks ingested since the fit, without fitting anew",
 		Long: `assign labels the tracks that a clustering has no label for, from its stored
-models. Which fold's model labels a track follows from its ID alone, so the
-label does not depend on what else is in the store. Labels that are there stay.
+models. A track that the clustering was trained on, and that changed since, is
+labelled by the model that has not seen it; with any other, which fold's model
+labels it follows from its ID alone, so the label does not depend on what else is
+in the store. Labels that are there stay.
 
 Ctrl-C saves what has been labelled; the same command goes on from there.`,
 		Example: `  tatum ingest more
@@ -30,13 +32,18 @@ Ctrl-C saves what has been labelled; the same command goes on from there.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", store.DefaultClustering, "`clustering` to label the tracks in")
+	g.addWait(cmd)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
 	return cmd
 }
 
 func runClusterAssign(ctx context.Context, g *globals, name string, stdout io.Writer) error {
 	bar := newProgress(g.quiet, "assign")
-	n, err := cluster.Assign(ctx, g.db, name, func(done, total int) { bar.set(done, total, 0) })
+	n := 0
+	err := g.withWriter(ctx, func(w *store.Writer) (err error) {
+		n, err = cluster.Assign(ctx, w, name, func(done, total int) { bar.set(done, total, 0) })
+		return err
+	})
 	bar.done()
 	said := fmt.Sprintf("%d tracks assigned to clusters of %q\n", n, name)
 	if n == 0 && err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -31,7 +32,7 @@ func kills(t *testing.T) int {
 // putSongs stores made-up songs, those from first to before end.
 func putSongs(t *testing.T, path string, first, end int) {
 	t.Helper()
-	w, err := store.CreateWriter(path)
+	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,31 +59,35 @@ func labelsIn(t *testing.T, path string) map[store.TrackID]uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := make(map[store.TrackID]uint64)
+	members := make(map[string]float64)
 	for _, f := range c.Features {
-		members := make(map[store.TrackID]float64)
 		for k := range c.K {
-			err := db.Members(c, f, store.Cluster(k), func(id store.TrackID, d float64) bool {
-				members[id] = d
-				return true
-			})
-			if err != nil {
-				t.Fatal(err)
+			for m, err := range db.Members(c, f, store.Cluster(k)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				members[fmt.Sprint(f, m.ID)] = m.Distance
 			}
 		}
-		err := db.Assignments(c, f, func(id store.TrackID, a *store.Assignment) error {
-			h := fnv.New64a()
-			fmt.Fprint(h, labels[id], *a)
-			labels[id] = h.Sum64()
-			if d, ok := members[id]; !ok || d != a.Distance() {
-				t.Errorf("%v: %s is not among its cluster's members", f, id)
-			}
-			delete(members, id)
-			return nil
-		})
-		if err != nil || len(members) > 0 {
-			t.Fatalf("%v: %d members without a place, %v", f, len(members), err)
+	}
+	labels := make(map[store.TrackID]uint64)
+	for p, err := range db.Assignments(c, store.Span{}) {
+		if err != nil {
+			t.Fatal(err)
 		}
+		h := fnv.New64a()
+		fmt.Fprint(h, p.Places)
+		labels[p.ID] = h.Sum64()
+		for i := range p.Places {
+			key := fmt.Sprint(p.Places[i].Feature, p.ID)
+			if d, ok := members[key]; !ok || d != p.Places[i].Distance() {
+				t.Errorf("%s is not among its cluster's members", key)
+			}
+			delete(members, key)
+		}
+	}
+	if len(members) > 0 {
+		t.Fatalf("%d members without a place", len(members))
 	}
 	return labels
 }

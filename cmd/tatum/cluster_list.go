@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -70,7 +69,7 @@ func featureNames(features []store.Feature) string {
 }
 
 func newClusterDelete(g *globals) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "delete NAME",
 		Short:   "Delete a clustering",
 		Long:    "delete removes a clustering with its models and labels; tracks stay.",
@@ -83,16 +82,10 @@ func newClusterDelete(g *globals) *cobra.Command {
 			}
 			return completeNames(g)(cmd, args, typed)
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			return runClusterDelete(g, args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.withWriter(cmd.Context(), func(w *store.Writer) error { return w.DeleteClustering(args[0]) })
 		},
 	}
-}
-
-func runClusterDelete(g *globals, name string) error {
-	w, err := store.OpenWriter(g.db)
-	if err != nil {
-		return err
-	}
-	return errors.Join(w.DeleteClustering(name), w.Close())
+	g.addWait(cmd)
+	return cmd
 }

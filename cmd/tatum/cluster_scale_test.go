@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -78,7 +79,7 @@ func scaleRun(t *testing.T, dir string, n, runs int) (r scaleResult) {
 // about some centres; every thirtieth is all zeros, as where a song has no bars.
 func makeScaleStore(t *testing.T, path string, n int) {
 	t.Helper()
-	w, err := store.CreateWriter(path + ".part")
+	w, err := store.CreateWriter(context.Background(), path+".part", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,16 +53,14 @@ func completeTracks(g *globals) completion {
 	return func(_ *cobra.Command, _ []string, typed string) (offers []string, _ cobra.ShellCompDirective) {
 		q := &asker{globals: g}
 		err := q.withStore(func(db *store.DB) error {
-			ids, err := db.TrackIDsWith(typed, maxCompletions)
-			if err != nil {
-				return err
-			}
-			for _, id := range ids {
-				t, err := db.Track(id)
+			for t, err := range db.Tracks(store.Prefix(typed)) {
 				if err != nil {
 					return err
 				}
-				offers = append(offers, fmt.Sprintf("%s\t%s – %s", id, t.ArtistName, t.Title))
+				offers = append(offers, fmt.Sprintf("%s\t%s – %s", t.ID, t.ArtistName, t.Title))
+				if len(offers) == maxCompletions {
+					break
+				}
 			}
 			return nil
 		})

@@ -87,7 +87,15 @@ func compareStats(t *testing.T, db *store.DB, f store.Feature, want *goldenFeatu
 	const skew, kurtosis = 4, 5
 	h := sha256.New()
 	row := 0
-	err := db.Vectors(f, func(id store.TrackID, v *store.Vector) error {
+	var v store.Vector
+	for vectors, err := range db.Vectors(store.Span{}) {
+		if err == nil {
+			err = vectors.Vector(f, &v)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := vectors.ID()
 		if id != ids[row] {
 			t.Fatalf("row %d is %s, want %s", row, id, ids[row])
 		}
@@ -99,10 +107,9 @@ func compareStats(t *testing.T, db *store.DB, f store.Feature, want *goldenFeatu
 		nearly(t, id, "skew", v[skew], parseHex(t, want.Skew[row]), 0)
 		nearly(t, id, "kurtosis", v[kurtosis], parseHex(t, want.Kurtosis[row]), 3)
 		row++
-		return nil
-	})
-	if err != nil || row != len(ids) {
-		t.Fatalf("%d vectors, %v", row, err)
+	}
+	if row != len(ids) {
+		t.Fatalf("%d vectors, want %d", row, len(ids))
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want.StatsSHA256 {
 		t.Errorf("hash of the 28 exact statistics is %s, want %s", got, want.StatsSHA256)
@@ -121,10 +128,11 @@ func nearly(t *testing.T, id store.TrackID, name string, got, want, offset float
 func comparePlaces(t *testing.T, db *store.DB, c *store.Clustering, f store.Feature, want *goldenFeature, ids []store.TrackID) {
 	const tolerance = 1e-9 // relative
 	for row, id := range ids {
-		a, err := db.Assignment(c, f, id)
+		places, err := db.TrackAssignments(c, id)
 		if err != nil {
 			t.Fatal(err)
 		}
+		a := places[f]
 		if a.Label != want.Labels[row] {
 			t.Errorf("%s: label %d, want %d", id, a.Label, want.Labels[row])
 		}

@@ -45,7 +45,7 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 			if o.Workers < 1 {
 				return usageError{fmt.Errorf("--workers %d: want at least 1", o.Workers)}
 			}
-			o.Paths = args
+			o.Paths, o.Wait = args, g.wait
 			return runIngest(cmd.Context(), g, o, cmd.OutOrStdout())
 		},
 	}
@@ -53,6 +53,7 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 	flags.StringVar(&arrays, "arrays", "features", "`which` arrays to keep: features or all")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("arrays", completeWords("features", "all")))
 	flags.IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "`number` of processes that read files")
+	g.addWait(cmd)
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
 	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose file is gone, whatever PATH it was under")

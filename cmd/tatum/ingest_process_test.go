@@ -70,28 +70,28 @@ func storeDigest(t *testing.T, path string) (tracks int, digest [32]byte) {
 			writeFloats(h, values)
 		}
 	}
-	for _, f := range store.Features {
-		vectors := 0
-		err := db.Vectors(f, func(_ store.TrackID, v *store.Vector) error {
-			vectors++
-			writeFloats(h, v[:])
-			return nil
-		})
-		if err != nil || vectors != len(ids) {
-			t.Fatalf("%v: %d vectors, %v, want %d", f, vectors, err, len(ids))
+	for v, err := range db.Vectors(store.Span{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := v.All()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f := range all {
+			writeFloats(h, all[f][:])
 		}
 	}
-	err = db.Files(func(f *store.File) error {
+	for f, err := range db.Files() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, id := range f.Tracks {
 			if !known[id] {
-				return fmt.Errorf("file %s has track %s, which is not there", f.Path, id)
+				t.Fatalf("file %s has track %s, which is not there", f.Path, id)
 			}
 		}
 		fmt.Fprint(h, f.Path, f.Size, f.ModTime, f.Tracks)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return len(ids), [32]byte(h.Sum(nil))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -85,6 +86,16 @@ func (q *asker) clustering(db *store.DB) (*store.Clustering, error) {
 		return nil, fmt.Errorf("%w; did you mean %q?", err, near[0])
 	}
 	return nil, fmt.Errorf("%w in %q; run: tatum cluster --name %q", err, q.db, q.name)
+}
+
+// withWriter runs fn as the store's writer, for which it waits as long as --wait
+// says.
+func (g *globals) withWriter(ctx context.Context, fn func(w *store.Writer) error) error {
+	w, err := store.OpenWriter(ctx, g.db, g.wait)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(w), w.Close())
 }
 
 // outputOptions returns how results are to be written to out.

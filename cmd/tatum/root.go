@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,12 @@ type globals struct {
 	db     string
 	format string
 	quiet  bool
+	wait   time.Duration // for another writer
+}
+
+// addWait adds --wait to a command that writes.
+func (g *globals) addWait(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&g.wait, "wait", 0, "wait this `long` for another writer to finish, such as 90s or 10m")
 }
 
 func newRoot() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -59,13 +60,18 @@ func runStoreBad(g *globals, stdout io.Writer) error {
 	q := &asker{globals: g}
 	return q.withStore(func(db *store.DB) error {
 		out := render.NewWriter(stdout, o, badTable, "No bad files.")
-		err := db.Files(func(f *store.File) error {
-			if f.Bad == nil {
-				return nil
+		for f, err := range db.Files() {
+			if err != nil {
+				return errors.Join(err, out.Close())
 			}
-			return out.Write(f)
-		})
-		return errors.Join(err, out.Close())
+			if f.Bad == nil {
+				continue
+			}
+			if err := out.Write(f); err != nil {
+				return err
+			}
+		}
+		return out.Close()
 	})
 }
 
@@ -205,47 +211,17 @@ var problemTable = render.Table[store.Problem]{Columns: []render.Column[store.Pr
 	{Name: "problem", Title: "Problem", Value: func(p *store.Problem) any { return p.What }},
 }}
 
-// checkOptions has labels computed anew, and vectors if asked to.
+// checkOptions has labels and folds computed anew, and vectors if asked to.
 func checkOptions(recompute bool) store.CheckOptions {
-	o := store.CheckOptions{Place: placer()}
+	o := store.CheckOptions{Place: cluster.NewPlacer(), Folds: cluster.StoredFolds}
 	if recompute {
-		var calc seqstat.Calculator
-		o.Vectors = func(arrays *[store.NumArrays][]float64) (*[store.NumFeatures]store.Vector, error) {
-			var vectors [store.NumFeatures]store.Vector
-			for _, f := range store.Features {
-				var err error
-				if vectors[f], err = calc.Vector(arrays[f]); err != nil {
-					return nil, err
-				}
-			}
-			return &vectors, nil
-		}
+		o.Vectors = new(seqstat.Calculator).Vectors
 	}
 	return o
 }
 
-// placer returns a function that labels vectors as a clustering does.
-func placer() func(m *store.Model, v *store.Vector) (store.Label, []float64) {
-	models := make(map[*store.Model]*cluster.Model)
-	var distances []float64
-	return func(m *store.Model, v *store.Vector) (store.Label, []float64) {
-		if models[m] == nil {
-			var centroids []float64
-			for i := range m.Centroids {
-				centroids = append(centroids, m.Centroids[i][:]...)
-			}
-			models[m] = cluster.NewModel(cluster.Scaler{Mean: m.Mean, Scale: m.Scale}, centroids)
-			distances = make([]float64, len(m.Centroids))
-		}
-		var label [1]int
-		distances = distances[:len(m.Centroids)]
-		models[m].Assign(v[:], []int{0}, label[:], distances)
-		return store.Label(label[0]), distances
-	}
-}
-
 func newStoreCompact(g *globals) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "Give back the file's free room",
 		Long: `compact writes the store anew without free room, checks the new file and puts it
@@ -254,18 +230,20 @@ read meanwhile. There must be room for both files.`,
 		Example: "  tatum store compact",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runStoreCompact(g, cmd.OutOrStdout())
+			return runStoreCompact(cmd.Context(), g, cmd.OutOrStdout())
 		},
 	}
+	g.addWait(cmd)
+	return cmd
 }
 
-func runStoreCompact(g *globals, stdout io.Writer) error {
-	w, err := store.OpenWriter(g.db)
-	if err != nil {
+func runStoreCompact(ctx context.Context, g *globals, stdout io.Writer) error {
+	var before, after int64
+	err := g.withWriter(ctx, func(w *store.Writer) (err error) {
+		before, after, err = w.Compact()
 		return err
-	}
-	before, after, err := w.Compact()
-	if err := errors.Join(err, w.Close()); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if after == before {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -93,10 +92,7 @@ func soak(t *testing.T, path string, numbers []int, total int) (s soakSlice) {
 		perSong = append(perSong, float64(time.Since(begun).Microseconds())/float64(len(batch.Songs)))
 	}
 	begun := time.Now()
-	p := cluster.Params{Options: cluster.Defaults(), Workers: 2}
-	if _, err := cluster.Run(context.Background(), path, p); err != nil {
-		t.Fatal(err)
-	}
+	clusterStore(t, path, cluster.Params{Options: cluster.Defaults(), Workers: 2})
 	s.cluster = time.Since(begun)
 	db, err := store.Open(path)
 	if err != nil {

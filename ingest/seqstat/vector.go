@@ -78,6 +78,19 @@ func (c *Calculator) Vector(seq []float64) (store.Vector, error) {
 	return c.statistics(unit, &edges), nil
 }
 
+// Vectors returns the stat vectors of a song's arrays, see [Calculator.Vector]. An
+// error names the feature.
+func (c *Calculator) Vectors(arrays *[store.NumArrays][]float64) (*[store.NumFeatures]store.Vector, error) {
+	var vectors [store.NumFeatures]store.Vector
+	for _, f := range store.Features {
+		var err error
+		if vectors[f], err = c.Vector(arrays[f]); err != nil {
+			return nil, fmt.Errorf("%v: %w", f, err)
+		}
+	}
+	return &vectors, nil
+}
+
 // appendGaps appends the positive differences between neighbours in seq to dst.
 func appendGaps(dst, seq []float64) []float64 {
 	dst = resize(dst, len(seq))

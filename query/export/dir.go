@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"tatum/store"
 )
 
 // An OccupiedError says that a directory holds something that an export would
@@ -101,7 +103,7 @@ func (d *dirWriter) check() (exists bool, err error) {
 
 // replace puts the finished directory in its final place.
 func (d *dirWriter) replace() error {
-	if err := syncDir(d.temp); err != nil {
+	if err := store.SyncDir(d.temp); err != nil {
 		return fmt.Errorf("export to %q: %w", d.final, err)
 	}
 	// Once more: someone may have put a file there meanwhile.
@@ -124,16 +126,7 @@ func (d *dirWriter) replace() error {
 	if exists {
 		err = os.RemoveAll(old)
 	}
-	return errors.Join(err, syncDir(filepath.Dir(d.final)))
-}
-
-// syncDir makes the names in dir last.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(err, store.SyncDir(filepath.Dir(d.final)))
 }
 
 // A file is one file of the export being written.

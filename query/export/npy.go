@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -72,13 +73,18 @@ func NPY(ctx context.Context, db *store.DB, c *store.Clustering, dir string, opt
 		return err
 	}
 	rows := state.Tracks
+	labelled, err := db.Labelled(c)
+	if err != nil {
+		return err
+	}
+	if labelled < rows {
+		return &UnlabelledError{c.Name, rows - labelled}
+	}
 	return writeDir(dir, npyOwned(), func(d *dirWriter) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(runtime.GOMAXPROCS(0))
-		for _, f := range c.Features {
-			group.Go(func() error { return d.writeAssignments(ctx, db, c, f, rows, opts) })
-			group.Go(func() error { return d.writeStats(ctx, db, f, rows) })
-		}
+		group.Go(func() error { return d.writeAssignments(ctx, db, c, rows, opts) })
+		group.Go(func() error { return d.writeStats(ctx, db, c.Features, rows) })
 		group.Go(func() error { return d.writeTrackIDs(ctx, db) })
 		return group.Wait()
 	})
@@ -90,77 +96,106 @@ func (d *dirWriter) writeTrackIDs(ctx context.Context, db *store.DB) error {
 	if err != nil {
 		return err
 	}
-	err = db.Tracks(func(t *store.Track) error {
-		if _, err := out.WriteString(string(t.ID) + "\n"); err != nil {
-			return err
+	ids, err := db.TrackIDs()
+	for _, id := range ids {
+		if _, err := out.WriteString(string(id) + "\n"); err != nil {
+			return out.finish(err)
 		}
-		return ctx.Err()
-	})
-	return out.finish(err)
+	}
+	return out.finish(errors.Join(err, ctx.Err()))
 }
 
-// writeStats writes a feature's stat vectors.
-func (d *dirWriter) writeStats(ctx context.Context, db *store.DB, f store.Feature, rows uint64) error {
-	out, err := d.createArray("stats_"+npyNames[f], "<f8", rows, store.NumStats)
-	if err != nil {
-		return err
-	}
-	err = db.Vectors(f, func(_ store.TrackID, v *store.Vector) error {
-		out.float64s(v[:])
-		return ctx.Err()
-	})
-	return out.finish(err)
-}
-
-// writeAssignments writes the labels, distances and folds of a feature in one
-// pass.
-func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store.Clustering, f store.Feature, rows uint64, opts NPYOptions) (err error) {
-	var folds []*store.Model
-	if opts.Aligned {
-		if folds, err = db.Models(c, f); err != nil {
+// writeStats writes the stat vectors of the features.
+func (d *dirWriter) writeStats(ctx context.Context, db *store.DB, features []store.Feature, rows uint64) (err error) {
+	var out [store.NumFeatures]*arrayFile
+	for _, f := range features {
+		if out[f], err = d.createArray("stats_"+npyNames[f], "<f8", rows, store.NumStats); err != nil {
 			return err
 		}
+		defer func() { err = out[f].finish(err) }()
 	}
-	labels, err := d.createArray("cluster_label_"+npyNames[f], "<i8", rows, 1)
-	if err != nil {
-		return err
+	var row store.Vector
+	for v, err := range db.Vectors(store.Span{}) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		for _, f := range features {
+			if err := v.Vector(f, &row); err != nil {
+				return err
+			}
+			out[f].float64s(row[:])
+		}
 	}
-	defer func() { err = labels.finish(err) }()
-	distances, err := d.createArray("cluster_distance_"+npyNames[f], "<f8", rows, c.K)
-	if err != nil {
-		return err
-	}
-	defer func() { err = distances.finish(err) }()
-	fold, err := d.createArray("fold_"+npyNames[f], "<i8", rows, 1)
-	if err != nil {
-		return err
-	}
-	defer func() { err = fold.finish(err) }()
+	return nil
+}
 
-	labelled := uint64(0)
-	byCluster := make([]float64, c.K)
-	err = db.Assignments(c, f, func(id store.TrackID, a *store.Assignment) error {
-		if len(a.Distances) != c.K {
-			return fmt.Errorf("%w: track %q has %d distances of %v, want %d", store.ErrCorrupt, id, len(a.Distances), f, c.K)
+// assignmentFiles are the files of one feature's labels, distances and folds.
+type assignmentFiles struct {
+	labels, distances, folds *arrayFile
+	clusters                 []*store.Model // if clusters are written in place of labels
+}
+
+func (d *dirWriter) createAssignments(f store.Feature, rows uint64, k int) (out assignmentFiles, err error) {
+	out.labels, err = d.createArray("cluster_label_"+npyNames[f], "<i8", rows, 1)
+	if err == nil {
+		out.distances, err = d.createArray("cluster_distance_"+npyNames[f], "<f8", rows, k)
+	}
+	if err == nil {
+		out.folds, err = d.createArray("fold_"+npyNames[f], "<i8", rows, 1)
+	}
+	return out, err
+}
+
+func (a *assignmentFiles) finish(err error) error {
+	for _, f := range []*arrayFile{a.labels, a.distances, a.folds} {
+		if f != nil {
+			err = f.finish(err)
 		}
-		labelled++
-		fold.int64(int64(a.Fold))
-		if !opts.Aligned {
-			labels.int64(int64(a.Label))
-			distances.float64s(a.Distances)
-			return ctx.Err()
-		}
-		labels.int64(int64(a.Cluster))
-		for label, cluster := range folds[a.Fold].Clusters {
-			byCluster[cluster] = a.Distances[label]
-		}
-		distances.float64s(byCluster)
-		return ctx.Err()
-	})
-	if err == nil && labelled < rows {
-		err = &UnlabelledError{c.Name, rows - labelled}
 	}
 	return err
+}
+
+// write writes a track's row.
+func (a *assignmentFiles) write(at *store.Assignment) {
+	a.folds.int64(int64(at.Fold))
+	if a.clusters == nil {
+		a.labels.int64(int64(at.Label))
+		a.distances.float64s(at.Distances)
+		return
+	}
+	a.labels.int64(int64(at.Cluster))
+	byCluster := make([]float64, len(at.Distances))
+	for label, cluster := range a.clusters[at.Fold].Clusters {
+		byCluster[cluster] = at.Distances[label]
+	}
+	a.distances.float64s(byCluster)
+}
+
+// writeAssignments writes the labels, distances and folds of all features in one
+// pass.
+func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store.Clustering, rows uint64, opts NPYOptions) (err error) {
+	out := make([]assignmentFiles, len(c.Features))
+	for i, f := range c.Features {
+		defer func() { err = out[i].finish(err) }()
+		if out[i], err = d.createAssignments(f, rows, c.K); err != nil {
+			return err
+		}
+		if !opts.Aligned {
+			continue
+		}
+		if out[i].clusters, err = db.Models(c, f); err != nil {
+			return err
+		}
+	}
+	for p, err := range db.Assignments(c, store.Span{}) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		for i := range p.Places {
+			out[i].write(&p.Places[i])
+		}
+	}
+	return nil
 }
 
 // An arrayFile is a .npy file of a known shape, being written row by row.

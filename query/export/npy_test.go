@@ -56,16 +56,13 @@ func checkFeature(t *testing.T, db madeup.Store, f store.Feature, dir, name stri
 		t.Fatal(err)
 	}
 	for _, id := range ids {
-		a, err := db.Assignment(db.Clustering, f, store.TrackID(id))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := db.Vector(f, store.TrackID(id))
+		a := db.Place(t, f, store.TrackID(id))
+		vectors, err := db.TrackVectors(store.TrackID(id))
 		if err != nil {
 			t.Fatal(err)
 		}
 		folds = append(folds, int64(a.Fold))
-		stats = append(stats, v[:]...)
+		stats = append(stats, vectors[f][:]...)
 		if !aligned {
 			labels = append(labels, int64(a.Label))
 			distances = append(distances, a.Distances...)
@@ -141,10 +138,7 @@ func TestNPYBytes(t *testing.T) {
 		t.Errorf("got %x, want %x", got, want)
 	}
 	distance := read(t, dir, "cluster_distance_bars.npy")
-	a, err := db.Assignment(db.Clustering, 0, madeup.ID(2))
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := db.Place(t, 0, madeup.ID(2))
 	last := math.Float64frombits(binary.LittleEndian.Uint64(distance[len(distance)-8:]))
 	if want := a.Distances[madeup.K-1]; last != want {
 		t.Errorf("last distance: got %v, want %v", last, want)

@@ -136,28 +136,63 @@ func (r *row) add(v parquet.Value, definition int) {
 }
 
 func writeTracks(ctx context.Context, db *store.DB, c *store.Clustering, t table) error {
-	var labels []*stream[store.Assignment]
-	for _, f := range features(c) {
-		s := newStream(func(fn func(store.TrackID, *store.Assignment) error) error { return db.Assignments(c, f, fn) })
-		defer s.stop()
-		labels = append(labels, s)
+	var labels labelStream
+	if c != nil {
+		labels.next, labels.stop = iter.Pull2(db.Assignments(c, store.Span{}))
+		defer labels.stop()
 	}
 	var r row
-	return db.Tracks(func(track *store.Track) error {
+	for track, err := range db.Tracks(store.Span{}) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		places, err := labels.of(track.ID)
+		if err != nil {
+			return err
+		}
 		r = r[:0]
 		r.track(track)
-		for _, s := range labels {
-			a, err := s.of(track.ID)
-			if err != nil {
-				return err
+		for i := range features(c) {
+			if places == nil {
+				r.labels(nil)
+			} else {
+				r.labels(&places[i])
 			}
-			r.labels(a)
 		}
 		if err := t.write(r); err != nil {
 			return err
 		}
-		return ctx.Err()
-	})
+	}
+	return nil
+}
+
+// A labelStream hands out the places of tracks, in step with a scan of the
+// tracks. The zero labelStream has none.
+type labelStream struct {
+	next func() (*store.Placed, error, bool)
+	stop func()
+	last *store.Placed // was not handed out yet
+}
+
+// of returns a track's places, nil when it has none, until the next call. Calls
+// go through the tracks in row order.
+func (s *labelStream) of(id store.TrackID) ([]store.Assignment, error) {
+	if s.last == nil && s.next != nil {
+		p, err, _ := s.next()
+		if err != nil {
+			return nil, err
+		}
+		s.last = p
+	}
+	switch {
+	case s.last == nil || s.last.ID > id:
+		return nil, nil
+	case s.last.ID < id:
+		return nil, fmt.Errorf("%w: places of %q, but no track", store.ErrCorrupt, s.last.ID)
+	}
+	places := s.last.Places
+	s.last = nil
+	return places, nil
 }
 
 func (r *row) track(t *store.Track) {
@@ -192,79 +227,29 @@ func (r *row) labels(a *store.Assignment) {
 }
 
 func writeStats(ctx context.Context, db *store.DB, t table) error {
-	var vectors [store.NumFeatures]*stream[store.Vector]
-	for _, f := range store.Features {
-		vectors[f] = newStream(func(fn func(store.TrackID, *store.Vector) error) error { return db.Vectors(f, fn) })
-		defer vectors[f].stop()
-	}
 	var r row
-	return db.Tracks(func(track *store.Track) error {
+	for v, err := range db.Vectors(store.Span{}) {
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		all, err := v.All()
+		if err != nil {
+			return err
+		}
+		id := string(v.ID())
 		for _, f := range store.Features {
-			v, err := vectors[f].of(track.ID)
-			if err != nil {
-				return err
-			}
-			if v == nil {
-				return fmt.Errorf("%w: track %q has no vector of %v", store.ErrCorrupt, track.ID, f)
-			}
 			r = r[:0]
-			r.text(string(track.ID))
+			r.text(id)
 			r.text(f.String())
-			for _, x := range v {
+			for _, x := range all[f] {
 				r.float64(x)
 			}
 			if err := t.write(r); err != nil {
 				return err
 			}
 		}
-		return ctx.Err()
-	})
-}
-
-// A stream hands out what a scan finds, in step with another scan.
-type stream[V any] struct {
-	next  func() (store.TrackID, *V, bool)
-	stop  func() // ends the scan
-	err   error  // why the scan ended
-	id    store.TrackID
-	value *V // of id, which was not handed out yet
-}
-
-// errStopped ends a scan that nobody listens to any more.
-var errStopped = errors.New("stopped")
-
-// newStream begins a scan, such as store.DB's Vectors, in row order.
-func newStream[V any](scan func(fn func(store.TrackID, *V) error) error) *stream[V] {
-	s := new(stream[V])
-	s.next, s.stop = iter.Pull2(func(yield func(store.TrackID, *V) bool) {
-		s.err = scan(func(id store.TrackID, v *V) error {
-			if !yield(id, v) {
-				return errStopped
-			}
-			return nil
-		})
-	})
-	return s
-}
-
-// of returns the value of a track, nil when it has none, until the next call.
-// Calls go through the tracks in row order.
-func (s *stream[V]) of(id store.TrackID) (*V, error) {
-	if s.value == nil {
-		var more bool
-		if s.id, s.value, more = s.next(); !more {
-			return nil, s.err
-		}
 	}
-	switch {
-	case s.id > id:
-		return nil, nil
-	case s.id < id:
-		return nil, fmt.Errorf("%w: values of %q, but no track", store.ErrCorrupt, s.id)
-	}
-	v := s.value
-	s.value = nil
-	return v, nil
+	return nil
 }
 
 // A parquetTable writes Parquet.

@@ -3,6 +3,7 @@
 package madeup
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,7 +34,7 @@ type Store struct {
 func New(tb testing.TB, labelled, unlabelled int) Store {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "made-up.db")
-	w, err := store.CreateWriter(path)
+	w, err := store.CreateWriter(context.Background(), path, 0)
 	check(tb, err)
 	put(tb, w, 0, labelled)
 	fit(tb, w, labelled)
@@ -45,6 +46,14 @@ func New(tb testing.TB, labelled, unlabelled int) Store {
 	c, err := db.Clustering(store.DefaultClustering)
 	check(tb, err)
 	return Store{db, c}
+}
+
+// Place returns a track's place by a feature.
+func (s Store) Place(tb testing.TB, f store.Feature, id store.TrackID) store.Assignment {
+	tb.Helper()
+	places, err := s.TrackAssignments(s.Clustering, id)
+	check(tb, err)
+	return places[f]
 }
 
 func check(tb testing.TB, err error) {
@@ -129,21 +138,32 @@ func clusterOf(fold store.Fold, label int) store.Cluster {
 
 func fit(tb testing.TB, w *store.Writer, n int) {
 	tb.Helper()
-	fit, err := w.NewFit(store.Clustering{
-		Name: store.DefaultClustering, Features: store.Features[:], K: K, Folds: Folds,
-		Fitted: time.Unix(1700000000, 0).UTC(), Tracks: uint64(n),
-	})
-	check(tb, err)
 	ids := make([]store.TrackID, n)
 	for i := range ids {
 		ids[i] = ID(i)
 	}
-	var all [store.NumFeatures][]*store.Model
+	fit, err := w.NewFit(store.Clustering{
+		Name: store.DefaultClustering, Features: store.Features[:], K: K, Folds: Folds,
+		Fitted: time.Unix(1700000000, 0).UTC(),
+	}, ids)
+	check(tb, err)
+	places := make([][]store.Assignment, n)
 	for _, f := range store.Features {
-		all[f] = models(f)
-		check(tb, fit.PutModels(all[f]))
+		models := models(f)
+		spots := make([]store.Spot, n)
+		for i := range spots {
+			a := assignment(models, f, i)
+			places[i] = append(places[i], *a)
+			spots[i] = store.Spot{Row: uint32(i), Fold: a.Fold, Label: a.Label, Cluster: a.Cluster, Distance: a.Distance()}
+		}
+		store.SortSpots(spots)
+		check(tb, fit.PutFeature(f, models, store.Summary{}, spots))
 	}
-	check(tb, fit.PutAssignments(ids, func(f store.Feature, i int) *store.Assignment { return assignment(all[f], f, i) }))
+	var encoded []store.EncodedAssignments
+	for i, id := range ids {
+		encoded = append(encoded, store.EncodeAssignments(id, places[i]))
+	}
+	check(tb, fit.PutAssignments(encoded))
 	check(tb, fit.Commit([32]byte{}))
 }
 
@@ -173,7 +193,7 @@ func models(f store.Feature) []*store.Model {
 func assignment(models []*store.Model, f store.Feature, i int) *store.Assignment {
 	m := models[i%Folds]
 	v := Vectors(i)[f]
-	a := &store.Assignment{Fold: m.Fold}
+	a := &store.Assignment{Feature: f, Fold: m.Fold, Trained: true}
 	for label, centroid := range m.Centroids {
 		sum := 0.0
 		for j := range v {

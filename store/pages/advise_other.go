@@ -1,0 +1,9 @@
+//go:build !linux
+
+package pages
+
+// Elsewhere the system decides what it reads ahead of the memory map.
+
+func willNeed([]byte) {}
+
+func isResident([]byte) bool { return true }

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+)
+
+// An EncodedSong is a song in the store's own bytes. Encoding costs more than
+// writing; so it is done where the song is read, in many places at once, and
+// the one writer only copies.
+type EncodedSong struct {
+	ID      TrackID
+	path    string // of the track's source
+	track   []byte
+	arrays  [numGroups][]byte // nil when the group was not read
+	vectors []byte
+}
+
+// EncodeSong encodes a song and its stat vectors. The seven arrays beside the
+// features are kept if any of them was read.
+func EncodeSong(s *Song, vectors *[NumFeatures]Vector) *EncodedSong {
+	e := &EncodedSong{ID: s.ID, path: s.Source.Path, track: sealTrack(&s.Track)}
+	for g := range numGroups {
+		if first, end := g.span(); slices.ContainsFunc(s.Arrays[first:end], func(a []float64) bool { return a != nil }) {
+			e.arrays[g] = seal(arraysKey(s.ID, g), appendArrays(nil, g, &s.Arrays))
+		}
+	}
+	e.vectors = sealVectors(vectorsKey(s.ID), vectors)
+	return e
+}
+
+// Size returns how many bytes the song takes.
+func (s *EncodedSong) Size() int {
+	n := len(s.track) + len(s.vectors)
+	for _, a := range s.arrays {
+		n += len(a)
+	}
+	return n
+}
+
+// AppendBinary appends the song to b, to be sent to the writer.
+func (s *EncodedSong) AppendBinary(b []byte) ([]byte, error) {
+	e := encoder{b}
+	e.string(string(s.ID))
+	e.string(s.path)
+	for _, part := range s.parts() {
+		e.bytes(*part)
+	}
+	return e.buf, nil
+}
+
+// UnmarshalBinary is the inverse of AppendBinary. The song shares memory with
+// data.
+func (s *EncodedSong) UnmarshalBinary(data []byte) error {
+	d := decoder{buf: data}
+	s.ID, s.path = TrackID(d.string()), d.string()
+	for _, part := range s.parts() {
+		if *part = d.bytes(); len(*part) == 0 {
+			*part = nil
+		}
+	}
+	return d.end([]byte(s.ID))
+}
+
+func (s *EncodedSong) parts() []*[]byte {
+	parts := []*[]byte{&s.track, &s.vectors}
+	for g := range s.arrays {
+		parts = append(parts, &s.arrays[g])
+	}
+	return parts
+}
+
+func sealTrack(t *Track) []byte {
+	var e encoder
+	for _, v := range []string{t.ArtistName, t.Title, t.Release, t.SongID, t.ArtistID, t.ArtistMBID} {
+		e.string(v)
+	}
+	for _, v := range []int32{t.Artist7digitalID, t.Release7digitalID, t.Track7digitalID, t.Year, t.Key, t.Mode} {
+		e.uint32(uint32(v))
+	}
+	e.float64s([]float64{t.Duration, t.Tempo, t.Loudness})
+	e.string(t.Source.Path)
+	e.uint32(t.Source.Row)
+	return seal([]byte(t.ID), e.buf)
+}
+
+func decodeTrack(key, value []byte) (Track, error) {
+	d := decoder{buf: value}
+	t := Track{ID: TrackID(key)}
+	for _, v := range []*string{&t.ArtistName, &t.Title, &t.Release, &t.SongID, &t.ArtistID, &t.ArtistMBID} {
+		*v = d.string()
+	}
+	for _, v := range []*int32{&t.Artist7digitalID, &t.Release7digitalID, &t.Track7digitalID, &t.Year, &t.Key, &t.Mode} {
+		*v = int32(d.uint32())
+	}
+	t.Duration, t.Tempo, t.Loudness = d.float64(), d.float64(), d.float64()
+	t.Source = Source{Path: d.string(), Row: d.uint32()}
+	return t, d.end(key)
+}
+
+func unsealTrack(key, sealed []byte) (Track, error) {
+	value, err := unseal(key, sealed)
+	if err != nil {
+		return Track{}, err
+	}
+	return decodeTrack(key, value)
+}
+
+// sealVectors encodes vectors, each with a checksum of its own: who asks for one
+// of them does not pay for the others.
+func sealVectors(key []byte, vectors *[NumFeatures]Vector) []byte {
+	e := encoder{make([]byte, 0, vectorsHeadLen(NumFeatures)+NumFeatures*(8*NumStats+sumLen))}
+	e.uint8(NumFeatures)
+	for _, f := range Features {
+		e.uint8(uint8(f))
+		e.uint8(NumStats)
+	}
+	e.buf = seal(key, e.buf)
+	for _, f := range Features {
+		at := len(e.buf)
+		e.float64s(vectors[f][:])
+		e.uint32(vectorSum(key, f, e.buf[at:]))
+	}
+	return e.buf
+}
+
+// vectorsHeadLen returns the length of what stands before n vectors.
+func vectorsHeadLen(n int) int { return 1 + 2*n + sumLen }
+
+func vectorSum(key []byte, f Feature, numbers []byte) uint32 {
+	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, []byte{byte(f)})
+	return crc32.Update(sum, castagnoli, numbers)
+}
+
+// checkVectors is the [pages.Check] of the vectors' bucket: the key and the head
+// are as they were written. The vectors themselves are checked when they are
+// asked for.
+func checkVectors(key, value []byte) error {
+	if len(value) == 0 || len(value) < vectorsHeadLen(int(value[0])) {
+		return corrupt(key, "value is too short")
+	}
+	return checkSum(key, value[:vectorsHeadLen(int(value[0]))])
+}
+
+// Vectors are a track's stat vectors, where they lie in the file. A scan hands
+// them out until its next step.
+type Vectors struct{ key, value []byte }
+
+// ID returns the track's ID.
+func (v *Vectors) ID() TrackID { return TrackID(v.IDBytes()) }
+
+// IDBytes returns the ID's bytes, which are the scan's.
+func (v *Vectors) IDBytes() []byte { return v.key[1:] }
+
+// Vector sets dst to the track's vector of a feature. It returns ErrCorrupt when
+// there is none, or another than was written.
+func (v *Vectors) Vector(f Feature, dst *Vector) error {
+	at := vectorsHeadLen(int(v.value[0]))
+	for i := range int(v.value[0]) {
+		length := 8 * int(v.value[2+2*i])
+		end := at + length + sumLen
+		switch {
+		case end > len(v.value):
+			return corrupt(v.key, "value is too short")
+		case Feature(v.value[1+2*i]) != f:
+			at = end
+			continue
+		case length != 8*NumStats:
+			return corrupt(v.key, fmt.Sprintf("vector of %v has %d bytes", f, length))
+		}
+		numbers := v.value[at : at+length]
+		if vectorSum(v.key, f, numbers) != binary.LittleEndian.Uint32(v.value[at+length:]) {
+			return corrupt(v.key, fmt.Sprintf("checksum of %v differs", f))
+		}
+		d := decoder{buf: numbers}
+		d.float64s(dst[:])
+		return nil
+	}
+	return corrupt(v.key, fmt.Sprintf("no vector of %v", f))
+}
+
+// All returns the track's vectors of the eight features.
+func (v *Vectors) All() (all [NumFeatures]Vector, err error) {
+	for _, f := range Features {
+		if err := v.Vector(f, &all[f]); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
