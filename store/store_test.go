@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -643,6 +644,65 @@ func TestSecondWriterIsRefused(t *testing.T) {
 	}
 	if _, err := CreateWriter(context.Background(), path, 0); !errors.Is(err, ErrLocked) {
 		t.Errorf("second writer: %v", err)
+	}
+}
+
+// TestWriterWaits has a second writer wait for the first, and give up.
+func TestWriterWaits(t *testing.T) {
+	w, path := testWriter(t)
+	begun := time.Now()
+	if _, err := OpenWriter(t.Context(), path, 50*time.Millisecond); !errors.Is(err, ErrLocked) || time.Since(begun) < 50*time.Millisecond {
+		t.Errorf("got %v after %v, want ErrLocked after 50ms", err, time.Since(begun))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := OpenWriter(ctx, path, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	go func() {
+		time.Sleep(30 * time.Millisecond)
+		w.Close()
+	}()
+	second, err := OpenWriter(t.Context(), path, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
+// TestLockFileOfSharedStore checks that whoever may write to a store may lock it.
+func TestLockFileOfSharedStore(t *testing.T) {
+	w, path := testWriter(t)
+	w.Close()
+	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o644} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		w, err := OpenWriter(t.Context(), path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("lock file %v, %v, want mode %v as the store", info.Mode(), err, mode)
+		}
+	}
+	if os.Getuid() != 0 {
+		t.Log("skipped: the group, which only root can give")
+		return
+	}
+	const group = 54321
+	if err := os.Chown(path, -1, group); err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenWriter(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	info, err := os.Stat(lockPath(path))
+	if err != nil || info.Sys().(*syscall.Stat_t).Gid != group {
+		t.Errorf("lock file %+v, %v, want group %d", info, err, group)
 	}
 }
 

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strconv"
+	"tatum/store"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -12,7 +17,23 @@ import (
 var update = flag.Bool("update", false, "write what the scripts' commands print over what they expect")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tatum": main})
+	testscript.Main(m, map[string]func(){"tatum": main, "hold": hold})
+}
+
+// hold is a command that is a store's writer for a while: hold FILE DURATION.
+func hold() {
+	howLong, err := time.ParseDuration(os.Args[2])
+	if err == nil {
+		var w *store.Writer
+		if w, err = store.OpenWriter(context.Background(), os.Args[1], 0); err == nil {
+			time.Sleep(howLong)
+			err = w.Close()
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // TestScripts runs the commands as a user would; see testdata/script.
@@ -23,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
 			"flip":  flip,
+			"held":  held,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SHARED", sharedDir())
@@ -31,6 +53,23 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// held waits until another process is the store's writer: held FILE.
+func held(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: held FILE")
+	}
+	for range 1000 {
+		w, err := store.OpenWriter(context.Background(), ts.MkAbs(args[0]), 0)
+		if errors.Is(err, store.ErrLocked) {
+			return
+		}
+		ts.Check(err)
+		ts.Check(w.Close())
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("nobody writes to %s", args[0])
 }
 
 // exits runs a command that is to end with the given exit code: exits CODE
