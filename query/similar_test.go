@@ -84,7 +84,7 @@ func naive(t *testing.T, db madeup.Store, of int, opts query.SimilarOptions) []q
 		for _, f := range features {
 			n.Distance += query.Distance(&a[f], &b[f]) / float64(len(features))
 			if opts.SameCluster != nil {
-				same = same && cluster(t, db, f, of) == cluster(t, db, f, i)
+				same = same && clusterOf(t, db, f, of) == clusterOf(t, db, f, i)
 			}
 		}
 		if i != of && same && (opts.MaxDistance == nil || n.Distance <= *opts.MaxDistance) {
@@ -103,7 +103,7 @@ func naive(t *testing.T, db madeup.Store, of int, opts query.SimilarOptions) []q
 	return all
 }
 
-func cluster(t *testing.T, db madeup.Store, f store.Feature, song int) store.Cluster {
+func clusterOf(t *testing.T, db madeup.Store, f store.Feature, song int) store.Cluster {
 	t.Helper()
 	a := db.Place(t, f, madeup.ID(song))
 	return a.Cluster
