@@ -236,10 +236,10 @@ type totals struct {
 	shares []share
 }
 
-// A share is what one worker does: the rows from from on, before to.
+// A share is the run of rows that one worker adds to.
 type share struct {
-	from, to    int
-	first, last store.TrackID
+	from, to    int           // number of the first row, and of the row after the last
+	first, last store.TrackID // tracks of the first row and of the last
 }
 
 func (s *search) newTotals() (*totals, error) {
