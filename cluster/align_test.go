@@ -218,3 +218,37 @@ func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 		}
 	}
 }
+
+// TestAlignKeepsWhatIsNotFiniteTogether has two pairs that lie far apart: even
+// so they are better than two pairs more without a distance.
+func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
+	at := func(places ...float64) *Model {
+		centroids := make([]float64, len(places)*cols)
+		for i, x := range places {
+			centroids[i*cols] = x
+		}
+		return NewModel(Scaler{Scale: ones()}, centroids)
+	}
+	got := Align([]*Model{at(0, 100, math.NaN()), at(math.NaN(), 0, -100)})[1]
+	if want := []int{2, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestAlignComparesInTheFirstSpace has models whose scaled centroids lie in
+// another order than the centroids in their own units.
+func TestAlignComparesInTheFirstSpace(t *testing.T) {
+	model := func(mean, scale float64, places ...float64) *Model {
+		centroids := make([]float64, len(places)*cols)
+		s := Scaler{Scale: ones()}
+		s.Mean[0], s.Scale[0] = mean, scale
+		for i, x := range places {
+			centroids[i*cols] = (x - mean) / scale
+		}
+		return NewModel(s, centroids)
+	}
+	got := Align([]*Model{model(100, 10, 60, 110, 150), model(130, 50, 111, 149, 62)})[1]
+	if want := []int{1, 2, 0}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
