@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tatum/cluster/mt19937"
+	"tatum/store/pairwise"
 )
 
 // The tests here take the steps of a fit apart. That whole fits are equal to
@@ -206,6 +207,28 @@ func TestPick(t *testing.T) {
 	s.pick(5)
 	if want := []int{0, 0, 0, 2, 2, 4, 4, 4}; !slices.Equal(s.picks, want) {
 		t.Errorf("got %v, want %v", s.picks, want)
+	}
+}
+
+// TestPotentials has numbers whose sums differ in the last bits.
+func TestPotentials(t *testing.T) {
+	v := matrix{N: 21, Groups: 3}.make()
+	for s := Sklearn12; s <= Sklearn19; s++ {
+		f := NewFitter(Options{K: 8, Stream: s})
+		f.start.reset(len(v), 4)
+		first, later := onesDot(v), laneSum(v, 1, 4)
+		if s == Sklearn12 {
+			first, later = pairwise.Sum(v), pairwise.Sum(v)
+		}
+		if got := f.firstPotential(v); got != first {
+			t.Errorf("%v: got first potential %v, want %v", s, got, first)
+		}
+		if got := f.potential(v, 1); got != later {
+			t.Errorf("%v: got potential %v, want %v", s, got, later)
+		}
+	}
+	if a, b, c := pairwise.Sum(v), onesDot(v), laneSum(v, 1, 4); a == b || a == c {
+		t.Errorf("the sums are %v, %v and %v, so the test tells nothing", a, b, c)
 	}
 }
 
