@@ -1,93 +1,90 @@
 package cluster
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
-// Align matches each model's labels one to one to those of the first and
-// returns, for every model, the cluster number of each label; the first model
-// keeps its numbers. A matching has the least possible sum of squared
-// distances between matched centroids.
+// Align gives the labels of all models numbers that mean the same: it returns,
+// for every model, the cluster number of each label. The first model's labels
+// are the cluster numbers. Those of every other model are matched one to one to
+// the first model's, so that the squared distances between matched centroids
+// have the least possible sum.
 //
-// Centroids of different folds live in differently scaled spaces. They are
-// compared in the first model's: each is brought back to the statistics' own
-// units by its own scaler and then scaled by the first model's. There every
-// column counts as it did in the fits, where in their own units the counts of
-// gaps would outweigh all else.
+// Each model has scaled its rows by a scaler of its own, so centroids are
+// compared in the first model's space: their own scaler is undone, the first
+// model's applied. There every column counts as it did in the fits. In the
+// statistics' own units the counts of gaps would outweigh all other columns.
 //
-// Ties: two labels swap their clusters where the sum, up to rounding, does not
-// grow, and those of them that some training row is nearest to come closer to
-// their clusters; or, if that stays the same too, where the label that counts
-// first gets the cluster that counts first. They count in the order of their
-// numbers, but those that no row is nearest to last. So where equal rows made
-// several centroids of one place, the one in use is matched to the one in use.
-// Where a distance is NaN or infinite the two centroids count as far apart.
+// Where equal rows have made several centroids of one place, training rows are
+// nearest to one of these only; the others are empty. Many matchings have the
+// least sum then, and two rules choose among them:
 //
-// It takes 8·K² bytes and up to K³ steps for each model but the first.
+//   - Centroids that are not empty are matched with the nearest they can be.
+//   - Empty centroids are matched with empty ones where they can be.
+//
+// To this end a distance counts less by emptyDiscount for either of its ends
+// that is empty, and a pair of which one is empty costs unlikePenalty more.
+// Sums that differ by less than that count as equal.
+//
+// A distance that is NaN or infinite counts as more than all others together.
+// Align takes 8·K² bytes and up to K³ steps for each model but the first.
 func Align(models []*Model) [][]int {
 	clusters := make([][]int, len(models))
 	base := models[0]
-	k := base.KMeans.K
-	clusters[0] = make([]int, k)
+	clusters[0] = make([]int, base.KMeans.K)
 	for i := range clusters[0] {
 		clusters[0][i] = i
 	}
-	target := commonSpace(base, &base.Scaler)
-	rank := make([]int, k)
-	order, _ := usedFirst(base.KMeans)
-	for i, c := range order {
-		rank[c] = i
-	}
 	for f, m := range models[1:] {
-		cost := costs(commonSpace(m, &base.Scaler), target, k)
-		columns := matching(cost)
-		order, used := usedFirst(m.KMeans)
-		ties := tieBreaker{cost: cost, columns: columns, order: order, used: used, rank: rank}
-		ties.settle()
-		clusters[f+1] = columns
+		clusters[f+1] = matching(costs(m, base))
 	}
 	return clusters
 }
 
-// usedFirst returns the labels of m in order, those that no training row is
-// nearest to after the others, and the number of the others.
-func usedFirst(m *KMeans) (order []int, used int) {
-	var empty []int
-	for l := range m.K {
-		if m.Sizes != nil && m.Sizes[l] == 0 {
-			empty = append(empty, l)
-		} else {
-			order = append(order, l)
-		}
-	}
-	return append(order, empty...), len(order)
-}
+const (
+	emptyDiscount = 1e-9  // of the distance itself
+	unlikePenalty = 1e-12 // of the largest distance
+)
 
-// costs returns the squared distances of k centroids to k others. In place of
-// what is not finite stands a number that outweighs any sum of the others.
-func costs(centroids, target []float64, k int) [][]float64 {
-	const huge = 1e100
-	cost := make([][]float64, k)
-	far := 1.0
-	for i := range cost {
-		cost[i] = make([]float64, k)
-		for j := range cost[i] {
-			d := squaredDistance(rowAt(centroids, i), rowAt(target, j))
-			cost[i][j] = d
-			if d < huge {
-				far = max(far, float64(2*k)*d)
-			}
-		}
-	}
-	for _, row := range cost {
+// costs returns what it costs to match each label of m to each of base.
+func costs(m, base *Model) [][]float64 {
+	cost, largest := distances(commonSpace(m, &base.Scaler), commonSpace(base, &base.Scaler))
+	// What is not finite costs more than any sum of distances that are.
+	far := max(1, float64(2*len(cost))*largest)
+	for i, row := range cost {
 		for j, d := range row {
-			if !(d < huge) { // NaN too
+			if !(d <= largest) { // NaN too
 				row[j] = far
+				continue
+			}
+			switch a, b := m.KMeans.empty(i), base.KMeans.empty(j); {
+			case a && b:
+				row[j] -= float64(2 * emptyDiscount * d)
+			case a || b:
+				row[j] += float64(unlikePenalty*largest) - float64(emptyDiscount*d)
 			}
 		}
 	}
 	return cost
+}
+
+// empty says whether no training row is nearest to centroid i. That is known of
+// fitted models only.
+func (m *KMeans) empty(i int) bool { return m.Sizes != nil && m.Sizes[i] == 0 }
+
+// distances returns the squared distances of centroids to as many others, and
+// the largest of them that is below 1e100: sums of more might overflow.
+func distances(centroids, others []float64) (squared [][]float64, largest float64) {
+	squared = make([][]float64, len(centroids)/cols)
+	for i := range squared {
+		squared[i] = make([]float64, len(squared))
+		for j := range squared[i] {
+			d := squaredDistance(rowAt(centroids, i), rowAt(others, j))
+			squared[i][j] = d
+			if d < 1e100 {
+				largest = max(largest, d)
+			}
+		}
+	}
+	return squared, largest
 }
 
 // commonSpace returns the model's centroids as they are once their own scaling
@@ -126,63 +123,6 @@ func matching(cost [][]float64) []int {
 		columns[i] = j
 	}
 	return columns
-}
-
-// A tieBreaker swaps the columns of rows as [Align] says of ties.
-type tieBreaker struct {
-	cost    [][]float64
-	columns []int // by row
-	order   []int // rows, in the order they count
-	used    int   // how many of order are in use
-	rank    []int // by column, its place in the order they count
-	slack   float64
-}
-
-// rounding is up to which share of them sums count as equal.
-const rounding = 1e-12
-
-// settle swaps until nothing is left to swap; two passes are nearly always
-// enough. The bound is there lest rounding goes round in circles.
-func (b *tieBreaker) settle() {
-	for _, row := range b.cost {
-		// Nearly equal centroids are 1e-29 apart, and their distances to a third
-		// differ in the last bits.
-		b.slack = max(b.slack, 1e-15*slices.Max(row))
-	}
-	for range b.order {
-		swapped := false
-		for x := range b.order {
-			for y := x + 1; y < len(b.order); y++ {
-				if b.better(x, y) {
-					i, j := b.order[x], b.order[y]
-					b.columns[i], b.columns[j] = b.columns[j], b.columns[i]
-					swapped = true
-				}
-			}
-		}
-		if !swapped {
-			return
-		}
-	}
-}
-
-// better says whether the rows at places x < y of the order should swap.
-func (b *tieBreaker) better(x, y int) bool {
-	i, j := b.order[x], b.order[y]
-	p, q := b.columns[i], b.columns[j]
-	before := b.cost[i][p] + b.cost[j][q]
-	slack := b.slack + rounding*before
-	if b.cost[i][q]+b.cost[j][p] > before+slack {
-		return false
-	}
-	var closer float64 // by which rows in use come closer
-	if x < b.used {
-		closer += b.cost[i][p] - b.cost[i][q]
-	}
-	if y < b.used {
-		closer += b.cost[j][q] - b.cost[j][p]
-	}
-	return closer > slack || closer >= -slack && b.rank[q] < b.rank[p]
 }
 
 // A path leads from column n to a column without a row: previous holds for

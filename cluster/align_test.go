@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -33,24 +34,6 @@ func total(cost [][]float64, columns []int) float64 {
 	return sum
 }
 
-// checkMatching fails unless columns is a permutation in which no two rows can
-// swap into order without cost.
-func checkMatching(t *testing.T, cost [][]float64, columns []int) {
-	t.Helper()
-	sorted := slices.Sorted(slices.Values(columns))
-	if !slices.Equal(sorted, upTo(len(cost))) {
-		t.Fatalf("%v is not a permutation", columns)
-	}
-	for i, a := range columns {
-		for below, b := range columns[i+1:] {
-			below += i + 1
-			if b < a && cost[i][b]+cost[below][a] <= cost[i][a]+cost[below][b] {
-				t.Fatalf("rows %d and %d of %v could swap", i, below, columns)
-			}
-		}
-	}
-}
-
 func TestMatchingAgainstBruteForce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for n := 1; n <= 7; n++ {
@@ -68,9 +51,9 @@ func TestMatchingAgainstBruteForce(t *testing.T) {
 			least := math.Inf(1)
 			permutations(n, func(p []int) { least = min(least, total(cost, p)) })
 			got := matching(cost)
-			ties := tieBreaker{cost: cost, columns: got, order: upTo(n), used: n, rank: upTo(n)}
-			ties.settle()
-			checkMatching(t, cost, got)
+			if sorted := slices.Sorted(slices.Values(got)); !slices.Equal(sorted, upTo(n)) {
+				t.Fatalf("%v is not a permutation", got)
+			}
 			if sum := total(cost, got); math.Abs(sum-least) > 1e-9 {
 				t.Errorf("%v: matching %v costs %v, want %v", cost, got, sum, least)
 			}
@@ -141,6 +124,74 @@ func TestAlignMatchesUsedCentroids(t *testing.T) {
 	}
 }
 
+// fewPlaces returns a model of k centroids that share a few places. Of the
+// centroids of one place all but one are empty.
+func fewPlaces(rng *rand.Rand, places []float64, k int) *Model {
+	order, sizes := make([]int, k), make([]int, k)
+	for i := range order {
+		order[i] = rng.IntN(len(places) / cols)
+		if !slices.Contains(order[:i], order[i]) {
+			sizes[i] = 1
+		}
+	}
+	m := testModel(rng, places, order)
+	m.KMeans.Sizes = sizes
+	return m
+}
+
+// A worth is what Align judges a matching by, what comes first before what
+// comes next.
+type worth struct {
+	all    float64 // sum of squared distances
+	filled float64 // sum of those of centroids that are not empty
+	unlike int     // pairs of which one is empty
+}
+
+func (a worth) compare(b worth) int {
+	for _, c := range [][2]float64{{a.all, b.all}, {a.filled, b.filled}} {
+		if d := c[0] - c[1]; math.Abs(d) > 1e-6 {
+			return cmp.Compare(d, 0)
+		}
+	}
+	return cmp.Compare(a.unlike, b.unlike)
+}
+
+func TestAlignOfEmptyAgainstBruteForce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for run := range 300 {
+		k := 2 + run%5
+		places := matrix{N: 4, Groups: 4, Salt: uint64(run)}.make()
+		base, m := fewPlaces(rng, places, k), fewPlaces(rng, places, k)
+		squared, _ := distances(commonSpace(m, &base.Scaler), commonSpace(base, &base.Scaler))
+		judge := func(columns []int) worth {
+			w := worth{all: total(squared, columns)}
+			for i, j := range columns {
+				a, b := m.KMeans.empty(i), base.KMeans.empty(j)
+				if !a {
+					w.filled += squared[i][j]
+				}
+				if !b {
+					w.filled += squared[i][j]
+				}
+				if a != b {
+					w.unlike++
+				}
+			}
+			return w
+		}
+		best := judge(upTo(k))
+		permutations(k, func(p []int) {
+			if w := judge(p); w.compare(best) < 0 {
+				best = w
+			}
+		})
+		got := Align([]*Model{base, m})[1]
+		if w := judge(got); w.compare(best) > 0 {
+			t.Errorf("run %d: matching %v is worth %v, want %v", run, got, w, best)
+		}
+	}
+}
+
 func ones() (x row) {
 	for j := range x {
 		x[j] = 1
@@ -165,5 +216,39 @@ func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 		if got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)}); !slices.Equal(got[1], upTo(k)) {
 			t.Errorf("all %v: got %v, want them in order", bad, got[1])
 		}
+	}
+}
+
+// TestAlignKeepsWhatIsNotFiniteTogether has two pairs that lie far apart: even
+// so they are better than two pairs more without a distance.
+func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
+	at := func(places ...float64) *Model {
+		centroids := make([]float64, len(places)*cols)
+		for i, x := range places {
+			centroids[i*cols] = x
+		}
+		return NewModel(Scaler{Scale: ones()}, centroids)
+	}
+	got := Align([]*Model{at(0, 100, math.NaN()), at(math.NaN(), 0, -100)})[1]
+	if want := []int{2, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestAlignComparesInTheFirstSpace has models whose scaled centroids lie in
+// another order than the centroids in their own units.
+func TestAlignComparesInTheFirstSpace(t *testing.T) {
+	model := func(mean, scale float64, places ...float64) *Model {
+		centroids := make([]float64, len(places)*cols)
+		s := Scaler{Scale: ones()}
+		s.Mean[0], s.Scale[0] = mean, scale
+		for i, x := range places {
+			centroids[i*cols] = (x - mean) / scale
+		}
+		return NewModel(s, centroids)
+	}
+	got := Align([]*Model{model(100, 10, 60, 110, 150), model(130, 50, 111, 149, 62)})[1]
+	if want := []int{1, 2, 0}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 // AlgorithmVersion is stored with every clustering. It grows when the same
 // options on the same vectors give other numbers.
-const AlgorithmVersion = 1
+const AlgorithmVersion = 2
 
 // Params says what to cluster and how.
 type Params struct {

@@ -1,20 +1,16 @@
 // Package mt19937 draws the numbers of NumPy's legacy generator,
-// numpy.random.RandomState: the 32-bit Mersenne Twister and the rules by which
-// RandomState turns its words into integers, doubles and orders. It holds one
-// stream and nothing else; which draws a computation makes, and in which
-// order, is its caller's knowledge.
+// numpy.random.RandomState: the words of gonum's 32-bit Mersenne Twister, and
+// the rules by which RandomState turns words into integers, doubles and orders.
+// It holds one stream and nothing else; which draws a computation makes, and in
+// which order, is its caller's knowledge.
 package mt19937
 
-const (
-	size   = 624
-	middle = 397
-)
+import "gonum.org/v1/gonum/mathext/prng"
 
 // A Source is one stream of random words. It must be seeded before use and is
 // not safe for use by several goroutines at once.
 type Source struct {
-	words [size]uint32
-	next  int // index in words of the next word to temper
+	twister prng.MT19937
 }
 
 // New returns the stream of RandomState(seed).
@@ -25,44 +21,10 @@ func New(seed uint32) *Source {
 }
 
 // Seed restarts the source as the stream of RandomState(seed).
-func (s *Source) Seed(seed uint32) {
-	s.words[0] = seed
-	for i := 1; i < size; i++ {
-		seed = 1812433253*(seed^seed>>30) + uint32(i)
-		s.words[i] = seed
-	}
-	s.next = size
-}
+func (s *Source) Seed(seed uint32) { s.twister.Seed(uint64(seed)) }
 
 // Uint32 returns the next word of the stream.
-func (s *Source) Uint32() uint32 {
-	if s.next == size {
-		s.regenerate()
-	}
-	w := s.words[s.next]
-	s.next++
-	w ^= w >> 11
-	w ^= w << 7 & 0x9d2c5680
-	w ^= w << 15 & 0xefc60000
-	return w ^ w>>18
-}
-
-func (s *Source) regenerate() {
-	w := &s.words
-	for i := 0; i < size-middle; i++ {
-		w[i] = w[i+middle] ^ twist(w[i], w[i+1])
-	}
-	for i := size - middle; i < size-1; i++ {
-		w[i] = w[i+middle-size] ^ twist(w[i], w[i+1])
-	}
-	w[size-1] = w[middle-1] ^ twist(w[size-1], w[0])
-	s.next = 0
-}
-
-func twist(a, b uint32) uint32 {
-	y := a&0x80000000 | b&0x7fffffff
-	return y>>1 ^ -(y&1)&0x9908b0df
-}
+func (s *Source) Uint32() uint32 { return s.twister.Uint32() }
 
 // Interval returns an integer in [0, max]. It masks words to the bits of max
 // and rejects those above it, as RandomState.randint and shuffle do for every

@@ -75,7 +75,7 @@ func TestIntervalRange(t *testing.T) {
 }
 
 func TestIntsPanics(t *testing.T) {
-	for _, n := range []int{-1, 0} {
+	for _, n := range []int{-1, 0, 1<<32 + 1} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			defer func() {
 				if recover() == nil {
@@ -85,6 +85,13 @@ func TestIntsPanics(t *testing.T) {
 			New(0).Ints(make([]int, 1), n)
 		})
 	}
+}
+
+func TestIntsOfAllWords(t *testing.T) {
+	dst := make([]int, 3)
+	New(42).Ints(dst, 1<<32)
+	s := New(42)
+	equal(t, "randint(0, 2**32, 3)", dst, []int{int(s.Uint32()), int(s.Uint32()), int(s.Uint32())})
 }
 
 func equal(t *testing.T, what string, got, want []int) {

@@ -1,0 +1,420 @@
+package cluster
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sort"
+	"testing"
+
+	"tatum/cluster/mt19937"
+	"tatum/store/pairwise"
+)
+
+// The tests here take the steps of a fit apart. That whole fits are equal to
+// scikit-learn's is what the golden tests are for.
+
+func TestCheckLimits(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(o *Options)
+		n      int
+		ok     bool
+	}{
+		{"as many rows as clusters", func(*Options) {}, 32, true},
+		{"one row too few", func(*Options) {}, 31, false},
+		{"one cluster", func(o *Options) { o.K = 1 }, 1, true},
+		{"no rows", func(o *Options) { o.K = 1 }, 0, false},
+		{"most clusters", func(o *Options) { o.K = MaxClusters }, MaxClusters, true},
+		{"too many clusters", func(o *Options) { o.K = MaxClusters + 1 }, 1 << 20, false},
+		{"batches of one", func(o *Options) { o.BatchSize = 1 }, 32, true},
+		{"largest batch", func(o *Options) { o.BatchSize = MaxBatchSize }, 32, true},
+		{"batch too large", func(o *Options) { o.BatchSize = MaxBatchSize + 1 }, 32, false},
+		{"most rows", func(*Options) {}, math.MaxUint32, true},
+		{"too many rows", func(*Options) {}, math.MaxUint32 + 1, false},
+	} {
+		o := Defaults()
+		c.change(&o)
+		if err := o.check(c.n); (err == nil) != c.ok {
+			t.Errorf("%s: got error %v", c.name, err)
+		}
+	}
+}
+
+func TestConvergence(t *testing.T) {
+	c := newConvergence(10, 99) // new values count a fifth
+	if c.done(1) {
+		t.Error("done after one step")
+	}
+	for step, want := range []float64{10, 10.5, 10} {
+		if c.done([]float64{10, 12.5, 8}[step]) || math.Abs(c.average-want) > 1e-12 {
+			t.Errorf("step %d: got average %v, want %v, and not done", step+2, c.average, want)
+		}
+	}
+	// The least is 10 still, or a rounding less. From here on it falls once.
+	c.done(5)
+	for i := 1; i < patience; i++ {
+		if c.done(1000) {
+			t.Fatalf("done after %d steps without a new least average", i)
+		}
+	}
+	if !c.done(1000) {
+		t.Error("not done after ten steps without a new least average")
+	}
+	if c.least != 9 {
+		t.Errorf("got least average %v, want 9", c.least)
+	}
+	constant := newConvergence(5, 5)
+	for i := range 12 {
+		if got := constant.done(3); got != (i == 11) {
+			t.Errorf("equal inertia, step %d: got done %v", i+1, got)
+		}
+	}
+	if a := newConvergence(50, 60).alpha; a != 1 {
+		t.Errorf("got weight %v of new values, want at most 1", a)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	for _, n := range []int{1, 2, 3, 7, 10, 49, 1000} {
+		odds := equalOdds(nil, n)
+		if len(odds) != n || odds[n-1] != 1 {
+			t.Fatalf("%d odds end with %v, want 1", len(odds), odds[len(odds)-1])
+		}
+		us := []float64{0, math.Nextafter(1, 0)}
+		for range 300 {
+			us = append(us, rng.Float64())
+		}
+		for _, odd := range odds[:n-1] {
+			us = append(us, math.Nextafter(odd, 0), odd, math.Nextafter(odd, 1))
+		}
+		for _, u := range us {
+			want := sort.Search(n, func(i int) bool { return odds[i] > u })
+			if got := choose(odds, u); got != want {
+				t.Errorf("%d odds: chose %d for %v, want %d", n, got, u, want)
+			}
+		}
+		// The reference adds up 1/n from the left and divides by the last sum.
+		var sum float64
+		for i := range n {
+			sum += 1 / float64(n)
+			if i == n/2 {
+				if last := sumOf(1/float64(n), n); odds[i] != sum/last {
+					t.Errorf("%d odds: got %v in the middle, want %v", n, odds[i], sum/last)
+				}
+			}
+		}
+	}
+}
+
+func sumOf(x float64, n int) (sum float64) {
+	for range n {
+		sum += x
+	}
+	return sum
+}
+
+func TestLow(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		weights []float64
+		batch   int
+		want    []int
+	}{
+		{"none", []float64{5, 5, 5}, 100, nil},
+		{"below a hundredth", []float64{200, 1.99, 2, 0, 150}, 100, []int{1, 3}},
+		{"half of the batch", []float64{200, 1.99, 2, 0, 150}, 4, []int{1, 3}},
+		{"more than half of the batch", []float64{200, 1.99, 2, 0, 150}, 3, []int{3}},
+		{"batch of one", []float64{200, 1.99, 2, 0, 150}, 1, nil},
+		{"most are low", []float64{0.5, 0.3, 0.4, 0.1, 0.2, 100}, 7, []int{1, 3, 4}},
+	} {
+		for s := Sklearn12; s <= Sklearn19; s++ {
+			f := NewFitter(Options{K: len(c.weights), Stream: s})
+			f.weights, f.index = c.weights, make([]int, c.batch)
+			if got := f.low(); !slices.Equal(got, c.want) {
+				t.Errorf("%s, %v: got %v, want %v", c.name, s, got, c.want)
+			}
+		}
+	}
+}
+
+func TestReassign(t *testing.T) {
+	f := NewFitter(Options{K: 5, Stream: Sklearn13})
+	f.rows = matrix{N: 20, Groups: 4}.make()
+	f.index = []int{11, 12, 13, 14, 15, 16, 17, 18}
+	f.weights = []float64{300, 1, 40, 2, 50}
+	f.next = make([]float64, 5*cols)
+	f.rng.Seed(5)
+	f.reassign()
+	picks := make([]int, len(f.index))
+	mt19937.New(5).Permutation(picks)
+	want := make([]float64, 5*cols)
+	*rowAt(want, 1) = *rowAt(f.rows, f.index[picks[0]])
+	*rowAt(want, 3) = *rowAt(f.rows, f.index[picks[1]])
+	if !slices.Equal(f.next, want) {
+		t.Error("centroids 1 and 3, and only these, should have moved to the first picks of the batch")
+	}
+	if want := []float64{300, 40, 40, 40, 50}; !slices.Equal(f.weights, want) {
+		t.Errorf("got weights %v, want %v", f.weights, want)
+	}
+	f.reassign() // none is low now
+	if after := mt19937.New(5); f.rng.Uint32() != drawn(after, len(picks)).Uint32() {
+		t.Error("nothing to move, but the stream has moved")
+	}
+}
+
+// drawn moves s on by one permutation.
+func drawn(s *mt19937.Source, n int) *mt19937.Source {
+	s.Permutation(make([]int, n))
+	return s
+}
+
+// TestStep has two centroids and one without members.
+func TestStep(t *testing.T) {
+	f := NewFitter(Options{K: 3, Stream: Sklearn13})
+	f.rows = make([]float64, 4*cols)
+	for i, x := range []float64{1, 2, 9, 13} {
+		rowAt(f.rows, i)[0] = x
+	}
+	f.reset(5)
+	clear(f.centroids)
+	f.index = []int{0, 1, 2, 3, 3} // a row may come twice
+	for c, x := range []float64{0, 10, 100} {
+		f.centroids[c*cols] = x
+	}
+	copy(f.weights, []float64{2, 0, 7})
+	inertia := f.step()
+	if want := 1.0 + 4 + 1 + 9 + 9; inertia != want {
+		t.Errorf("got inertia %v, want %v", inertia, want)
+	}
+	for c, want := range []float64{0.75, (9. + 13 + 13) * (1. / 3), 100} {
+		if got := f.next[c*cols]; got != want {
+			t.Errorf("centroid %d moved to %v, want %v", c, got, want)
+		}
+	}
+	if want := []float64{4, 3, 7}; !slices.Equal(f.weights, want) {
+		t.Errorf("got weights %v, want %v", f.weights, want)
+	}
+}
+
+func TestPick(t *testing.T) {
+	s := start{
+		closest: []float64{1, 0, 2, 0, 4, 99}, running: make([]float64, 5),
+		targets: []float64{0, 0.5, 1, 1.5, 3, 3.5, 7, 7.5}, picks: make([]int, 8),
+	}
+	s.pick(5)
+	if want := []int{0, 0, 0, 2, 2, 4, 4, 4}; !slices.Equal(s.picks, want) {
+		t.Errorf("got %v, want %v", s.picks, want)
+	}
+}
+
+// TestPotentials has numbers whose sums differ in the last bits.
+func TestPotentials(t *testing.T) {
+	v := matrix{N: 21, Groups: 3}.make()
+	for s := Sklearn12; s <= Sklearn19; s++ {
+		f := NewFitter(Options{K: 8, Stream: s})
+		f.start.reset(len(v), 4)
+		first, later := onesDot(v), laneSum(v, 1, 4)
+		if s == Sklearn12 {
+			first, later = pairwise.Sum(v), pairwise.Sum(v)
+		}
+		if got := f.firstPotential(v); got != first {
+			t.Errorf("%v: got first potential %v, want %v", s, got, first)
+		}
+		if got := f.potential(v, 1); got != later {
+			t.Errorf("%v: got potential %v, want %v", s, got, later)
+		}
+	}
+	if a, b, c := pairwise.Sum(v), onesDot(v), laneSum(v, 1, 4); a == b || a == c {
+		t.Errorf("the sums are %v, %v and %v, so the test tells nothing", a, b, c)
+	}
+}
+
+// TestFitAddsUp compares what a fit tells of itself with its centroids.
+func TestFitAddsUp(t *testing.T) {
+	for _, n := range []int{33, 64, 500, 2049} {
+		rows := matrix{N: n, Groups: 7, Zero: 9}.make()
+		o := Defaults()
+		o.BatchSize = 150
+		m, err := FitKMeans(rows, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes, inertia := make([]int, o.K), 0.0
+		for i := range n {
+			l := plainNearest(rowAt(rows, i), m.Centroids, o.K)
+			sizes[l]++
+			inertia += squaredDistance(rowAt(rows, i), rowAt(m.Centroids, l))
+		}
+		if !reflect.DeepEqual(sizes, m.Sizes) || inertia != m.Inertia {
+			t.Errorf("%d rows: got sizes %v and inertia %v, want %v and %v", n, m.Sizes, m.Inertia, sizes, inertia)
+		}
+		batch := min(n, o.BatchSize)
+		if most := 100 * n / batch; m.Steps < 2 || m.Steps > most {
+			t.Errorf("%d rows: got %d steps, want 2 to %d", n, m.Steps, most)
+		}
+		if want := int(math.Ceil(float64(m.Steps*batch) / float64(n))); m.Iterations != want {
+			t.Errorf("%d rows: %d steps are %d iterations, want %d", n, m.Steps, m.Iterations, want)
+		}
+	}
+}
+
+// plainDot is the definition of a dot product in the kernels.
+func plainDot(x, c *row) (dot float64) {
+	for j, v := range x {
+		dot = math.FMA(v, c[j], dot)
+	}
+	return dot
+}
+
+func plainNearest(x *row, centroids []float64, k int) int {
+	best, at := math.Inf(1), 0
+	for c := range k {
+		y := rowAt(centroids, c)
+		if v := -2*plainDot(x, y) + squaredNorm(y); v < best {
+			best, at = v, c
+		}
+	}
+	return at
+}
+
+// TestAssignPlainly has numbers of rows and centroids around the sizes of a
+// chunk and a panel.
+func TestAssignPlainly(t *testing.T) {
+	eachKernel(t, func(t *testing.T, _ bool) {
+		for _, k := range []int{1, 31, 32, 33, 64, 65} {
+			m := NewModel(Scaler{Scale: ones()}, twins(k)[:k*cols]).KMeans
+			for _, n := range []int{0, 1, 63, 64, 65, 128, 130} {
+				rows := matrix{N: n, Groups: 5, Salt: 3}.make()
+				const untouched = -7
+				labels, distances := []int{untouched}, []float64{untouched}
+				for range n {
+					labels = append(labels, untouched)
+				}
+				distances = append(distances, make([]float64, n*k)...)
+				m.Assign(rows, labels[1:], distances[1:])
+				if labels[0] != untouched || distances[0] != untouched {
+					t.Fatal("wrote before the beginning")
+				}
+				for i := range n {
+					x := rowAt(rows, i)
+					if want := plainNearest(x, m.Centroids, k); labels[1+i] != want {
+						t.Fatalf("k = %d, row %d of %d: got label %d, want %d", k, i, n, labels[1+i], want)
+					}
+					for c := range k {
+						y := rowAt(m.Centroids, c)
+						want := math.Sqrt(max(0, (-2*plainDot(x, y)+squaredNorm(x))+squaredNorm(y)))
+						if got := distances[1+i*k+c]; got != want {
+							t.Fatalf("k = %d, row %d of %d, centroid %d: got distance %v, want %v", k, i, n, c, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestCloserPlainly has limits below, among and above the squared distances.
+func TestCloserPlainly(t *testing.T) {
+	const n, stride = 5, 2*width + 1
+	points, rows := twins(width), matrix{N: n, Groups: 2, Salt: 5}.make()
+	copy(rows, points[:2*cols]) // at distance 0, up to rounding
+	panels := make([]panel, 1)
+	packCentroids(panels, points, width)
+	norms := make([]float64, n)
+	for i := range norms {
+		norms[i] = squaredNorm(rowAt(rows, i))
+	}
+	limit := new([width]float64)
+	for i := range limit {
+		limit[i] = []float64{0, 30, math.Inf(1)}[i%3]
+	}
+	eachKernel(t, func(t *testing.T, _ bool) {
+		const untouched = -7
+		v := slices.Repeat([]float64{untouched}, n*stride)
+		closer(v, stride, rows, norms, &panels[0], limit)
+		for i, got := range v {
+			row, at := i/stride, i%stride
+			want := float64(untouched)
+			if at < width {
+				y := rowAt(points, at)
+				want = min(limit[at], max(0, (-2*plainDot(rowAt(rows, row), y)+norms[row])+squaredNorm(y)))
+			}
+			if got != want {
+				t.Errorf("row %d, place %d: got %v, want %v", row, at, got, want)
+			}
+		}
+	})
+}
+
+// TestKernelsTrustNobody calls the kernels with slices that are too short: the
+// assembly must not run past their ends.
+func TestKernelsTrustNobody(t *testing.T) {
+	rows := twins(4)
+	panels := make([]panel, 1)
+	packCentroids(panels, rows, 4)
+	limit := new([width]float64)
+	two := make([]float64, 2)
+	eachKernel(t, func(t *testing.T, _ bool) {
+		nearest(nil, nil, &panels[0], 0, nil, nil)
+		closer(nil, width, nil, nil, &panels[0], limit)
+		nearest(rows, []int{0, 3}, &panels[0], 0, two, make([]int, 2))
+		closer(make([]float64, 2*width), width, rows[:2*cols], two, &panels[0], limit)
+		for name, call := range map[string]func(){
+			"row behind the matrix":  func() { nearest(rows, []int{0, 4}, &panels[0], 0, two, make([]int, 2)) },
+			"row before the matrix":  func() { nearest(rows, []int{-1, 0}, &panels[0], 0, two, make([]int, 2)) },
+			"least values too short": func() { nearest(rows, []int{0, 1, 2}, &panels[0], 0, two[:2:2], make([]int, 3)) },
+			"labels too short":       func() { nearest(rows, []int{0, 1}, &panels[0], 0, two, make([]int, 1)) },
+			"matrix too short":       func() { closer(make([]float64, 2*width), width, rows[:2*cols-1:2*cols-1], two, &panels[0], limit) },
+			"results too short":      func() { closer(make([]float64, 2*width-1), width, rows, two, &panels[0], limit) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: no panic", name)
+					}
+				}()
+				for i := range two {
+					two[i] = math.Inf(1)
+				}
+				call()
+			}()
+		}
+	})
+}
+
+func TestScalerPlainly(t *testing.T) {
+	const n = 200
+	rows := matrix{N: n, Groups: 3, Zero: 5}.make()
+	index := upTo(n)[10 : n-10]
+	s := FitScaler(rows, index)
+	for j := range cols {
+		var sum, square float64
+		for _, i := range index {
+			sum += rowAt(rows, i)[j]
+		}
+		mean := sum / float64(len(index))
+		for _, i := range index {
+			d := rowAt(rows, i)[j] - mean
+			square += d * d
+		}
+		if want := math.Sqrt(square / float64(len(index))); s.Mean[j] != mean || math.Abs(s.Scale[j]-want) > 1e-14*want {
+			t.Errorf("column %d: got mean %v and scale %v, want %v and %v", j, s.Mean[j], s.Scale[j], mean, want)
+		}
+	}
+}
+
+// TestScalerCorrectsTheMean has values whose mean cannot be written down: the
+// deviations from the rounded mean are all off by the same amount.
+func TestScalerCorrectsTheMean(t *testing.T) {
+	rows := make([]float64, 3*cols)
+	for i, x := range []float64{0, 0, 1} {
+		rowAt(rows, i)[0] = 1<<40 + x
+	}
+	s := FitScaler(rows, upTo(3))
+	if want := math.Sqrt(2. / 9); math.Abs(s.Scale[0]-want) > 1e-15 {
+		t.Errorf("got scale %v, want %v", s.Scale[0], want)
+	}
+}

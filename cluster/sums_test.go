@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"testing"
+)
+
+// readCases reads a file of testdata, whose script says what is in it.
+func readCases(t *testing.T, name string, v any) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkBits fails unless got is the number that 16 hexadecimal digits give.
+func checkBits(t *testing.T, what string, got float64, want string) {
+	t.Helper()
+	if bits := fmt.Sprintf("%016x", math.Float64bits(got)); bits != want {
+		t.Errorf("%s: got bits %s, want %s", what, bits, want)
+	}
+}
+
+func TestSumsAgainstReference(t *testing.T) {
+	var file struct {
+		Rows struct {
+			Norms, Distances []string
+			FirstDots        [][]string
+		}
+		Lines []struct {
+			Length int
+			Lines  []string
+			Ones   string
+		}
+	}
+	readCases(t, "sums.json", &file)
+	if len(file.Rows.Norms) != 40 || len(file.Rows.Distances) != 39 || len(file.Rows.FirstDots) != 9 || len(file.Lines) == 0 {
+		t.Fatal("sums are missing")
+	}
+	const groups = 9
+	rows := matrix{N: 40, Salt: 50, Groups: groups}.make()
+	for i, want := range file.Rows.Norms {
+		checkBits(t, fmt.Sprint("norm ", i), squaredNorm(rowAt(rows, i)), want)
+	}
+	for i, want := range file.Rows.Distances {
+		checkBits(t, fmt.Sprint("distance ", i), squaredDistance(rowAt(rows, i), rowAt(rows, i+1)), want)
+	}
+	for m, wants := range file.Rows.FirstDots {
+		for i, want := range wants {
+			checkBits(t, fmt.Sprintf("product %d of %d", i, m+1), firstDot(rowAt(rows, i), rowAt(rows, 39), i, m+1), want)
+		}
+	}
+	for _, c := range file.Lines {
+		n, lines := c.Length, len(c.Lines)
+		v := matrix{N: (n*lines + cols - 1) / cols, Salt: uint64(n), Groups: groups}.make()
+		checkBits(t, fmt.Sprint("ones and ", n), onesDot(v[:n]), c.Ones)
+		for i, want := range c.Lines {
+			checkBits(t, fmt.Sprintf("%d numbers, line %d of %d", n, i, lines), laneSum(v[i*n:][:n], i, lines), want)
+		}
+	}
+}
+
+func TestArgsortAgainstNumPy(t *testing.T) {
+	for name, stream := range map[string]RandomStream{"argsort-numpy-1.json": Sklearn12, "argsort-numpy-2.json": Sklearn13} {
+		var file struct {
+			Cases []struct {
+				Length, Step, Distinct int
+				Order                  []int
+			}
+		}
+		readCases(t, name, &file)
+		if len(file.Cases) == 0 {
+			t.Fatalf("%s has no cases", name)
+		}
+		for _, c := range file.Cases {
+			v := make([]float64, c.Length)
+			for i := range v {
+				v[i] = float64((i*i*i*c.Step + i) % 1009 % c.Distinct)
+			}
+			if got := argsort(v, stream); !slices.Equal(got, c.Order) {
+				t.Errorf("%v, %d values, step %d, %d distinct: got %v, want %v", stream, c.Length, c.Step, c.Distinct, got, c.Order)
+			}
+		}
+	}
+}
