@@ -191,15 +191,15 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 
 // sum returns a track's sum of distances, added up in the order of features. If
 // the sum comes to more than bound, what it returns is more than bound too, but
-// may not be all of it: the rest would only add to it.
-func (s *search) sum(vector func(f store.Feature, v *store.Vector) error, bound float64) (float64, error) {
-	var v store.Vector
+// may not be all of it: the rest would only add to it. Scratch is for the
+// vectors.
+func (s *search) sum(vectors *store.Vectors, bound float64, scratch *store.Vector) (float64, error) {
 	sum := 0.0
 	for i, f := range s.features {
-		if err := vector(f, &v); err != nil {
+		if err := vectors.Vector(f, scratch); err != nil {
 			return 0, err
 		}
-		if sum += s.profiles[i].distance(&v); sum > bound {
+		if sum += s.profiles[i].distance(scratch); sum > bound {
 			break
 		}
 	}
@@ -236,11 +236,12 @@ func (s *search) scan() ([]candidate, error) {
 // scanSpan returns those of the span's tracks that may be among the nearest.
 func (s *search) scanSpan(span store.Span) (list shortlist, err error) {
 	list.init(s)
+	var scratch store.Vector
 	for v, err := range s.db.Vectors(span) {
 		if err != nil {
 			return list, err
 		}
-		sum, err := s.sum(v.Vector, list.bound)
+		sum, err := s.sum(v, list.bound, &scratch)
 		if err != nil {
 			return list, err
 		}
@@ -316,12 +317,9 @@ func (s *search) sharing(c *store.Clustering) ([]candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		sum, err := s.sum(func(f store.Feature, v *store.Vector) error {
-			*v = vectors[f]
-			return nil
-		}, math.Inf(1))
-		if err != nil {
-			return nil, err
+		sum := 0.0
+		for i, f := range s.features {
+			sum += s.profiles[i].distance(&vectors[f])
 		}
 		all = append(all, candidate{id, sum})
 	}

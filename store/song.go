@@ -88,15 +88,22 @@ func sealTrack(t *Track) []byte {
 
 func decodeTrack(key, value []byte) (Track, error) {
 	d := decoder{buf: value}
+	// One string for all: a scan of all tracks takes half the time so.
+	all := string(value)
+	next := func() string {
+		n := len(d.bytes())
+		end := len(value) - len(d.buf)
+		return all[end-n : end]
+	}
 	t := Track{ID: TrackID(key)}
 	for _, v := range []*string{&t.ArtistName, &t.Title, &t.Release, &t.SongID, &t.ArtistID, &t.ArtistMBID} {
-		*v = d.string()
+		*v = next()
 	}
 	for _, v := range []*int32{&t.Artist7digitalID, &t.Release7digitalID, &t.Track7digitalID, &t.Year, &t.Key, &t.Mode} {
 		*v = int32(d.uint32())
 	}
 	t.Duration, t.Tempo, t.Loudness = d.float64(), d.float64(), d.float64()
-	t.Source = Source{Path: d.string(), Row: d.uint32()}
+	t.Source = Source{Path: next(), Row: d.uint32()}
 	return t, d.end(key)
 }
 

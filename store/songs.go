@@ -42,16 +42,17 @@ func (s *snapshot) trackNotFound(id TrackID) error {
 	return fmt.Errorf("%w: %q", ErrTrackNotFound, id)
 }
 
-// Tracks yields the tracks of a span in row order.
+// Tracks yields the tracks of a span in row order. What is yielded is the loop's
+// until its next step.
 func (db *DB) Tracks(span Span) iter.Seq2[*Track, error] {
 	return rows(db, func(s *snapshot, yield func(*Track) bool) error {
 		n := uint64(0)
+		var t Track
 		for e, err := range s.tracks.Range(span.bounds()) {
 			if err != nil {
 				return err
 			}
-			t, err := decodeTrack(e.Key, body(e.Value))
-			if err != nil {
+			if t, err = decodeTrack(e.Key, body(e.Value)); err != nil {
 				return err
 			}
 			if n++; !yield(&t) {
