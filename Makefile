@@ -25,7 +25,7 @@ build: deps
 deps:
 	@if ! { command -v cc && ls /usr/include/hdf5/serial/hdf5.h /usr/include/hdf5.h /usr/local/include/hdf5.h; } 2>/dev/null | grep -q hdf5 || \
 		! ls /usr/lib/*/libdeflate.so.0 /usr/lib*/libdeflate.so.0 /usr/local/lib/libdeflate.* 2>/dev/null | grep -q deflate; then \
-		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq gcc libc6-dev libhdf5-dev libdeflate0; fi
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq gcc libc6-dev libhdf5-dev libdeflate-dev; fi
 
 demo: build
 	rm -rf demo

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
 // sameSong reports the first difference of two songs, bit for bit, in the
 // arrays asked for.
-func sameSong(t *testing.T, got, want *store.Song, arrays Arrays) {
+func sameSong(t *testing.T, got, want *store.Song, arrays direct.Arrays) {
 	t.Helper()
 	g, w := got.Track, want.Track
 	for _, f := range []*float64{&g.Duration, &g.Tempo, &g.Loudness, &w.Duration, &w.Tempo, &w.Loudness} {
@@ -32,7 +33,7 @@ func sameSong(t *testing.T, got, want *store.Song, arrays Arrays) {
 		t.Errorf("track: got %v, want %v", numbers(&got.Track), numbers(&want.Track))
 	}
 	for a := range store.Array(store.NumArrays) {
-		if Arrays(a) >= arrays {
+		if direct.Arrays(a) >= arrays {
 			if got.Arrays[a] != nil {
 				t.Errorf("%s: read, want nil", a)
 			}
@@ -89,7 +90,7 @@ func TestRoundTrip(t *testing.T) {
 		{"no bars", demo[13:14]},
 		{"aggregate", append(demo[:99:99], oddSong())},
 	} {
-		for _, arrays := range []Arrays{Features, All} {
+		for _, arrays := range []direct.Arrays{direct.Features, direct.All} {
 			t.Run(c.name, func(t *testing.T) {
 				got, err := Read(writeSongs(t, c.songs...), arrays)
 				if err != nil {
@@ -110,7 +111,7 @@ func TestRoundTrip(t *testing.T) {
 func TestWriteAbsentArrays(t *testing.T) {
 	s := &store.Song{Track: store.Track{ID: "TRABCDE128F0123456"}}
 	s.Arrays[store.SegmentsStart] = []float64{1, 2, 3}
-	got, err := Read(writeSongs(t, s), All)
+	got, err := Read(writeSongs(t, s), direct.All)
 	if err != nil {
 		t.Fatal(err)
 	}
