@@ -11,6 +11,8 @@ package direct
 #cgo darwin LDFLAGS: -L/usr/local/lib
 #cgo linux,!shared LDFLAGS: -l:libdeflate.a
 #cgo !linux shared LDFLAGS: -ldeflate
+#cgo noescape libdeflate_zlib_decompress
+#cgo nocallback libdeflate_zlib_decompress
 #include <libdeflate.h>
 */
 import "C"

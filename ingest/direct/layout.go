@@ -68,9 +68,13 @@ const (
 // TypeName returns the type that files have for the kind, for messages.
 func (k Kind) TypeName() string { return [...]string{Int32LE, Float64LE, "text of fixed length"}[k] }
 
+// aRow is one to ask columns about, never written. A new one for each question
+// would be on the heap.
+var aRow Row
+
 // Kind returns the kind of the column.
 func (c *Column) Kind() Kind {
-	switch c.Value(&Row{}).(type) {
+	switch c.Value(&aRow).(type) {
 	case int32, *int32:
 		return Int
 	case float64, *float64:
@@ -92,7 +96,7 @@ func (c *Column) Width() int {
 
 // IsKept reports whether rows keep the column.
 func (c *Column) IsKept() bool {
-	switch c.Value(&Row{}).(type) {
+	switch c.Value(&aRow).(type) {
 	case *int32, *float64, *string, *store.TrackID:
 		return true
 	}

@@ -27,6 +27,7 @@ const (
 // readSpace decodes a dataspace message. dims are good until the next.
 func (r *Reader) readSpace(b []byte) (class SpaceClass, dims []uint64, err error) {
 	const maxDims = 1 // a flag
+	const unlimited = 1<<64 - 1
 	d := decoder{b: b}
 	version, rank, flags, kind := d.uint8(), int(d.uint8()), d.uint8(), d.uint8()
 	switch version {
@@ -48,8 +49,8 @@ func (r *Reader) readSpace(b []byte) (class SpaceClass, dims []uint64, err error
 	for range rank {
 		dims = append(dims, d.uint64())
 	}
-	for i := range rank {
-		if flags&maxDims != 0 && d.uint64() < dims[i] {
+	for _, dim := range dims {
+		if dim == unlimited || flags&maxDims != 0 && d.uint64() < dim {
 			return 0, nil, unsure("dataspace beyond its limit")
 		}
 	}

@@ -121,3 +121,30 @@ func cpuSeconds() float64 {
 	}
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
+
+// TestReadMade reads made-up songs, stored in all ways that direct knows; see
+// testdata/songs.py.
+func TestReadMade(t *testing.T) {
+	paths, err := filepath.Glob("testdata/songs/*.h5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSame(t, paths)
+}
+
+// demoFiles writes made-up songs, one with odd values first.
+func demoFiles(t *testing.T, n int) []string {
+	t.Helper()
+	dir := t.TempDir()
+	var paths []string
+	for s := range msd.Demo(n, 1) {
+		path := filepath.Join(dir, string(s.ID)+".h5")
+		if err := msd.Write(path, []*store.Song{s}); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func TestReadDemo(t *testing.T) { checkSame(t, demoFiles(t, 100)) }

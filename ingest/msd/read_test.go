@@ -195,7 +195,33 @@ func TestReadRefuses(t *testing.T) {
 			if songs != nil {
 				t.Errorf("got %d songs with the error", len(songs))
 			}
+			if len(c.rows) > 1 {
+				checkDirectUnsure(t, path)
+			} else {
+				checkDirectError(t, path, err)
+			}
 		})
+	}
+}
+
+// checkDirectError checks that package direct has the same to say of a file.
+func checkDirectError(t *testing.T, path string, want error) {
+	t.Helper()
+	if _, got := direct.Read(path, direct.All); got == nil || got.Error() != want.Error() || !sameStep(got, want) {
+		t.Errorf("direct:\ngot  %v\nwant %v", got, want)
+	}
+}
+
+func sameStep(a, b error) bool {
+	var x, y *direct.Error
+	return errors.As(a, &x) && errors.As(b, &y) && x.Step == y.Step
+}
+
+// checkDirectUnsure checks that package direct leaves a file to this one.
+func checkDirectUnsure(t *testing.T, path string) {
+	t.Helper()
+	if _, err := direct.Read(path, direct.All); !errors.Is(err, direct.ErrUnsure) {
+		t.Errorf("direct: got %v, want ErrUnsure", err)
 	}
 }
 
@@ -247,6 +273,7 @@ func TestReadRefusesFiles(t *testing.T) {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
 			_, err := Read(c.path, direct.Features)
 			checkError(t, err, c.path, "", direct.StepOpen, c.want)
+			checkDirectError(t, c.path, err)
 		})
 	}
 	if _, err := Read(filepath.Join(dir, "none.h5"), direct.All); !errors.Is(err, fs.ErrNotExist) {
@@ -264,6 +291,7 @@ func TestReadRefusesUnreadable(t *testing.T) {
 	}
 	_, err := Read(path, direct.Features)
 	checkError(t, err, path, "", direct.StepOpen, "permission denied")
+	checkDirectError(t, path, err)
 }
 
 // TestReadOptional checks what may be missing, moved or added.
@@ -389,6 +417,7 @@ func TestReadForeign(t *testing.T) {
 			path := filepath.Join(dir, c.name)
 			_, err := Read(path, direct.Features)
 			checkError(t, err, path, c.dataset, c.step, c.want)
+			checkDirectUnsure(t, path)
 		})
 	}
 }
