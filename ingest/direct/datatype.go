@@ -149,6 +149,7 @@ func (l *rowLayout) decode(t *Table, message []byte) error {
 		if err != nil || e.name == "" {
 			return unsure("type of class %d", kind&0xf)
 		}
+		l.rowSize = e.size
 		return WrongType(e.name, "a table")
 	}
 	n := int(flags[0]) | int(flags[1])<<8

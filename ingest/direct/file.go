@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"slices"
 )
 
 const (
@@ -22,6 +23,10 @@ const (
 	visitCost = 64
 )
 
+// maxOnce is how many parts of headers and trees a file may have, of several
+// chunks each.
+const maxOnce = 1024
+
 // undefined is the address of what is not in the file.
 const undefined = 1<<64 - 1
 
@@ -34,6 +39,7 @@ type file struct {
 	budget int
 	blocks [numBlocks]block
 	joined []byte // bytes that are not within one block
+	seen   []uint64
 }
 
 // A block is bytes of the file from a multiple of blockSize.
@@ -45,6 +51,7 @@ type block struct {
 // reset makes the file ready to give out bytes of f, of size bytes.
 func (f *file) reset(of *os.File, size int64) {
 	f.File, f.end, f.budget = of, uint64(size), maxCost
+	f.seen = f.seen[:0]
 	for i := range f.blocks {
 		f.blocks[i].number = 0
 	}
@@ -56,6 +63,16 @@ func (f *file) pay(n int) error {
 		return unsure("larger than any song")
 	}
 	f.budget -= n
+	return nil
+}
+
+// once checks that nothing else was at addr. libhdf5 keeps parts of headers and
+// trees by their addresses, decoded as those of the dataset that it met first.
+func (f *file) once(addr uint64) error {
+	if len(f.seen) == maxOnce || slices.Contains(f.seen, addr) {
+		return unsure("%d is the address of two parts", addr)
+	}
+	f.seen = append(f.seen, addr)
 	return nil
 }
 
@@ -86,8 +103,8 @@ func (f *file) bytes(addr uint64, n int) ([]byte, error) {
 	return f.join(addr, n)
 }
 
-// join returns bytes of several blocks. Those at the end are read as they are
-// when they are more than a block, since chunks are not read twice.
+// join returns bytes that are in several blocks. They are nearly always those
+// of a chunk, which is read once, so they are not kept.
 func (f *file) join(addr uint64, n int) ([]byte, error) {
 	f.joined = grow(f.joined, n)
 	if _, err := f.ReadAt(f.joined, int64(addr)); err != nil {

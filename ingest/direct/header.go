@@ -63,6 +63,11 @@ func (h *header) read(f *file, addr uint64) error {
 		if err != nil {
 			return err
 		}
+		if i > 0 {
+			if err := f.once(h.blocks[i].addr); err != nil {
+				return err
+			}
+		}
 		messages -= n
 	}
 	if messages != 0 {
@@ -73,8 +78,8 @@ func (h *header) read(f *file, addr uint64) error {
 
 // addBlock adds a block of messages to those to be read.
 func (h *header) addBlock(addr, size uint64) error {
-	if size > maxHeader || len(h.blocks) == maxHeaderBlocks {
-		return unsure("object header larger than any")
+	if size < 8 || size > maxHeader || len(h.blocks) == maxHeaderBlocks {
+		return unsure("block of %d bytes in an object header", size)
 	}
 	h.blocks = append(h.blocks, extent{addr, int(size)})
 	return nil
@@ -100,8 +105,8 @@ func (h *header) readBlock(b []byte) (messages int, err error) {
 
 // message keeps one message.
 func (h *header) message(kind int, flags uint8, body []byte) error {
-	const constant, unshared, shareable = 1, 4, 0x40
-	if flags&^(constant|unshared|shareable) != 0 {
+	const constant = 1
+	if flags&^constant != 0 {
 		return unsure("message %#x with flags %#x", kind, flags)
 	}
 	switch kind {

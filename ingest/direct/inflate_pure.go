@@ -13,6 +13,7 @@ import (
 type inflater struct {
 	from bytes.Reader
 	z    io.ReadCloser
+	end  [1]byte // where nothing is to be read to
 }
 
 // inflate inflates a zlib stream into dst. It reports false when the stream is
@@ -33,6 +34,6 @@ func (f *inflater) inflate(dst, src []byte) bool {
 		return false
 	}
 	// Only at its end is a stream's sum checked.
-	n, err := f.z.Read(make([]byte, 1))
+	n, err := f.z.Read(f.end[:])
 	return n == 0 && err == io.EOF
 }

@@ -1,5 +1,7 @@
 package direct
 
+import "math/bits"
+
 // A storage says how the values of a dataset are stored.
 type storage struct {
 	class  layoutClass
@@ -95,16 +97,16 @@ func (s *storage) readLayout(b []byte, rank int) error {
 	return nil
 }
 
-// readFilters decodes a filter pipeline message: shuffle, deflate, both in this
-// order, or none.
+// readFilters decodes a filter pipeline message: shuffle, deflate, or both in this
+// order.
 func (s *storage) readFilters(b []byte) error {
 	d := decoder{b: b}
 	version, n := d.uint8(), d.uint8()
 	if version == 1 {
 		d.take(6)
 	}
-	if version < 1 || version > 2 {
-		return unsure("filter pipeline of version %d", version)
+	if version < 1 || version > 2 || n == 0 {
+		return unsure("filter pipeline of version %d with %d filters", version, n)
 	}
 	for range n {
 		if err := s.readFilter(&d, version); err != nil {
@@ -187,13 +189,32 @@ func (s *storage) readFill3(d *decoder) error {
 	return nil
 }
 
-// check checks that what the messages say fits values of size bytes, of which
-// the dataset has n.
-func (s *storage) check(size int, n uint64) error {
+// storedSize returns the size of all values in bytes.
+func storedSize(size int, class SpaceClass, dims []uint64) (uint64, error) {
+	if class == Null {
+		return 0, nil
+	}
+	n := uint64(size)
+	for _, dim := range dims {
+		over, low := bits.Mul64(n, dim)
+		if over > 0 {
+			return 0, unsure("dimensions of more bytes than can be counted")
+		}
+		n = low
+	}
+	return n, nil
+}
+
+// check checks that what the messages say fits a dataset of values of size bytes
+// in the dimensions.
+func (s *storage) check(size int, class SpaceClass, dims []uint64) error {
+	bytes, err := storedSize(size, class, dims)
+	if err != nil {
+		return err
+	}
 	if len(s.fill) != 0 && len(s.fill) != size {
 		return unsure("fill value of %d bytes", len(s.fill))
 	}
-	bytes := n * uint64(size)
 	switch s.class {
 	case compact:
 		if uint64(len(s.inline)) != bytes {

@@ -201,13 +201,13 @@ func checkFloat64(message []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if e.name != Float64LE {
-		if e.name == "" {
-			return 0, unsure("arrays")
-		}
-		return 0, WrongType(e.name, Float64LE)
+	switch e.name {
+	case Float64LE:
+		return e.size, nil
+	case "":
+		return 0, unsure("array of arrays")
 	}
-	return e.size, nil
+	return e.size, WrongType(e.name, Float64LE)
 }
 
 // A dataset is one that has passed the checks.
@@ -222,7 +222,7 @@ type dataset struct {
 
 // open opens the dataset called name of a group and checks that it has as many
 // columns and that its values are not absurdly many. check looks at its type
-// and returns the size of a value in bytes. Without such a dataset, d.exists is
+// and returns the size of a value in bytes, also with a fault. Without such a dataset, d.exists is
 // false.
 func (r *Reader) open(d *dataset, g *group, path, name string, columns int, check func(message []byte) (int, error)) error {
 	r.begin(path, StepOpen)
@@ -252,19 +252,19 @@ func (r *Reader) open(d *dataset, g *group, path, name string, columns int, chec
 		return err
 	}
 	r.step = StepType
-	if d.size, err = check(h.body[datatype]); err != nil {
-		return r.fail(err)
+	size, fault := check(h.body[datatype])
+	if errors.Is(fault, ErrUnsure) {
+		return fault
 	}
-	n := uint64(1)
-	for _, dim := range dims {
-		n *= dim
-	}
-	if class == Null {
-		n = 0
-	}
-	if err := d.storage.check(d.size, n); err != nil {
+	// What does not fit together is damaged, and its faults are not those of a
+	// whole file.
+	if err := d.storage.check(size, class, dims); err != nil {
 		return err
 	}
+	if fault != nil {
+		return r.fail(fault)
+	}
+	d.size = size
 	r.step = StepShape
 	return r.checkShape(d, class, dims)
 }

@@ -202,6 +202,9 @@ func (r *Reader) walkChunks(d *dataset, rows, addr uint64, level int, from, to p
 		rank = 2
 	}
 	step := 16 + 8*(rank+1) // of a key and a child
+	if err := r.file.once(addr); err != nil {
+		return err
+	}
 	level, n, err := r.node(addr, kind, level, most, headSize+most*step+step-8)
 	if err != nil {
 		return err
