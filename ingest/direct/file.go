@@ -2,6 +2,7 @@ package direct
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -16,11 +17,14 @@ const (
 	numBlocks = 32
 
 	// maxCost is what the bytes of one file that are read, inflated and returned
-	// may cost together. A song of a day's length stays below.
+	// may cost together. Two hours of music stay below; a hostile file takes
+	// less than a second.
 	maxCost = 64 << 20
 
-	// visitCost is what each look into the file costs besides its bytes.
+	// visitCost is what each look into the file costs besides its bytes, and
+	// readCost what asking the system for them does.
 	visitCost = 64
+	readCost  = 512
 )
 
 // maxOnce is how many parts of headers and trees a file may have, of several
@@ -69,8 +73,11 @@ func (f *file) pay(n int) error {
 // once checks that nothing else was at addr. libhdf5 keeps parts of headers and
 // trees by their addresses, decoded as those of the dataset that it met first.
 func (f *file) once(addr uint64) error {
-	if len(f.seen) == maxOnce || slices.Contains(f.seen, addr) {
-		return unsure("%d is the address of two parts", addr)
+	if len(f.seen) == maxOnce {
+		return unsure("more parts than a song has")
+	}
+	if slices.Contains(f.seen, addr) {
+		return unsure("two parts at %d", addr)
 	}
 	f.seen = append(f.seen, addr)
 	return nil
@@ -106,6 +113,9 @@ func (f *file) bytes(addr uint64, n int) ([]byte, error) {
 // join returns bytes that are in several blocks. They are nearly always those
 // of a chunk, which is read once, so they are not kept.
 func (f *file) join(addr uint64, n int) ([]byte, error) {
+	if err := f.pay(readCost); err != nil {
+		return nil, err
+	}
 	f.joined = grow(f.joined, n)
 	if _, err := f.ReadAt(f.joined, int64(addr)); err != nil {
 		return nil, unsure("%v", err)
@@ -119,10 +129,13 @@ func (f *file) block(index uint64) ([]byte, error) {
 	if b.number == index+1 {
 		return b.data, nil
 	}
+	if err := f.pay(blockSize); err != nil {
+		return nil, err
+	}
 	b.number = 0
 	b.data = grow(b.data, blockSize)
 	n, err := f.ReadAt(b.data, int64(index*blockSize))
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, unsure("%v", err)
 	}
 	b.data = b.data[:n]

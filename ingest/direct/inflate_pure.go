@@ -4,6 +4,7 @@ package direct
 
 import (
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/zlib"
@@ -35,5 +36,5 @@ func (f *inflater) inflate(dst, src []byte) bool {
 	}
 	// Only at its end is a stream's sum checked.
 	n, err := f.z.Read(f.end[:])
-	return n == 0 && err == io.EOF
+	return n == 0 && errors.Is(err, io.EOF)
 }

@@ -205,9 +205,9 @@ func storedSize(size int, class SpaceClass, dims []uint64) (uint64, error) {
 	return n, nil
 }
 
-// check checks that what the messages say fits a dataset of values of size bytes
+// fits checks that what the messages say fits a dataset of values of size bytes
 // in the dimensions.
-func (s *storage) check(size int, class SpaceClass, dims []uint64) error {
+func (s *storage) fits(size int, class SpaceClass, dims []uint64) error {
 	bytes, err := storedSize(size, class, dims)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 )
@@ -32,16 +31,25 @@ func (r *Reader) values(d *dataset) ([]float64, error) {
 		decodeFloats(values, d.inline)
 		return values, nil
 	case d.class == contiguous && d.addr != undefined:
-		b, err := r.file.bytes(d.addr, 8*n)
-		if err != nil {
-			return nil, err
-		}
-		decodeFloats(values, b)
-		return values, nil
+		return values, r.contiguousFloats(d, values)
 	case d.class == contiguous:
 		return values, d.fillFloats(values)
 	}
 	return values, r.chunkedFloats(d, values)
+}
+
+// contiguousFloats reads the values, block by block.
+func (r *Reader) contiguousFloats(d *dataset, values []float64) error {
+	const most = 64 << 10 / 8
+	for i := 0; i < len(values); i += most {
+		part := values[i:min(i+most, len(values))]
+		b, err := r.file.bytes(d.addr+uint64(8*i), 8*len(part))
+		if err != nil {
+			return err
+		}
+		decodeFloats(part, b)
+	}
+	return nil
 }
 
 // fillFloats sets the values to the fill value.
@@ -102,7 +110,7 @@ func (d *dataset) place(values []float64, c chunk, b []byte) {
 func decodeFloats(values []float64, b []byte) {
 	b = b[:8*len(values)]
 	for i := range values {
-		values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+		values[i] = math.Float64frombits(le.Uint64(b[8*i:]))
 	}
 }
 
@@ -172,7 +180,7 @@ func (r *Reader) unpack(d *dataset, c chunk) ([]byte, error) {
 	if err != nil || !d.deflated {
 		return b, err
 	}
-	if err := r.file.pay(n); err != nil {
+	if err := r.file.pay(n + visitCost); err != nil {
 		return nil, err
 	}
 	r.inflated = grow(r.inflated, n)
@@ -193,57 +201,80 @@ func (r *Reader) listChunks(d *dataset, rows int) error {
 	return r.walkChunks(d, uint64(rows), d.addr, -1, first, last)
 }
 
+// An entry is that of a chunk or of a node in the node above it.
+type entry struct {
+	size        int // in the file, bytes
+	skipped     uint32
+	first, next position // its own, and that of what follows
+	child       uint64
+}
+
 // walkChunks lists those below the node of the chunks' B-tree at addr. The keys
 // are to be in order and between those beside the node, as in walkSymbols.
 func (r *Reader) walkChunks(d *dataset, rows, addr uint64, level int, from, to position) error {
 	const kind, most = 1, 64
-	rank := 1
-	if d.columns > 1 {
-		rank = 2
-	}
-	step := 16 + 8*(rank+1) // of a key and a child
 	if err := r.file.once(addr); err != nil {
 		return err
 	}
-	level, n, err := r.node(addr, kind, level, most, headSize+most*step+step-8)
+	keySize := 8 + 8*2
+	if d.columns > 1 {
+		keySize = 8 + 8*3
+	}
+	level, n, err := r.node(addr, kind, level, most, headSize+most*(keySize+8)+keySize)
 	if err != nil {
 		return err
 	}
 	for i := range n {
-		b, err := r.file.bytes(addr+headSize+uint64(i*step), 2*step-8)
+		e, err := r.entry(d, addr+headSize+uint64(i*(keySize+8)), keySize)
 		if err != nil {
 			return err
 		}
-		left, err := d.position(b[8 : step-8])
-		if err != nil {
-			return err
-		}
-		right, err := d.position(b[step+8:])
-		if err != nil {
-			return err
-		}
-		if !left.before(right) || left.before(from) || to.before(right) {
+		if e.first.before(from) || to.before(e.next) {
 			return unsure("chunks out of order")
 		}
-		child := le.Uint64(b[step-8:])
 		if level > 0 {
-			if err := r.walkChunks(d, rows, child, level-1, left, right); err != nil {
-				return err
-			}
-			continue
+			err = r.walkChunks(d, rows, e.child, level-1, e.first, e.next)
+		} else {
+			err = r.addChunk(d, rows, &e)
 		}
-		size, skipped := le.Uint32(b), le.Uint32(b[4:])
-		if left[2] != 0 {
-			return unsure("chunk within a value")
+		if err != nil {
+			return err
 		}
-		if left[0] >= rows || left[1] >= uint64(d.columns) {
-			continue
-		}
-		if skipped != 0 {
-			return unsure("chunk without a filter")
-		}
-		r.chunks = append(r.chunks, chunk{left[0], left[1], child, int(size)})
 	}
+	return nil
+}
+
+// entry decodes the entry at addr: a key, an address and the next key.
+func (r *Reader) entry(d *dataset, addr uint64, keySize int) (e entry, err error) {
+	b, err := r.file.bytes(addr, 2*keySize+8)
+	if err != nil {
+		return e, err
+	}
+	e.size, e.skipped, e.child = int(le.Uint32(b)), le.Uint32(b[4:]), le.Uint64(b[keySize:])
+	if e.first, err = d.position(b[8:keySize]); err != nil {
+		return e, err
+	}
+	if e.next, err = d.position(b[keySize+16:]); err != nil {
+		return e, err
+	}
+	if !e.first.before(e.next) {
+		return e, unsure("chunks out of order")
+	}
+	return e, nil
+}
+
+// addChunk lists a chunk if it holds any of the rows.
+func (r *Reader) addChunk(d *dataset, rows uint64, e *entry) error {
+	if e.first[2] != 0 {
+		return unsure("chunk within a value")
+	}
+	if e.first[0] >= rows || e.first[1] >= uint64(d.columns) {
+		return nil
+	}
+	if e.skipped != 0 {
+		return unsure("chunk without a filter")
+	}
+	r.chunks = append(r.chunks, chunk{e.first[0], e.first[1], e.child, e.size})
 	return nil
 }
 
