@@ -66,7 +66,7 @@ fuzz-parity: parity
 fuzz: deps
 	for f in FuzzDecoders FuzzArraysRoundTrip FuzzPage; do \
 		$(GO) test ./store -run '^$$' -fuzz "^$$f$$" -fuzztime 20s || exit 1; done
-	$(GO) test ./ingest/direct -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 20s
+	$(GO) test ./ingest/direct -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 20s -fuzzminimizetime 10x
 
 # Processes killed at random moments, many times over; bytes of a store flipped;
 # song files damaged.

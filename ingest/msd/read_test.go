@@ -204,6 +204,17 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// checkDirect checks that package direct reads the same song.
+func checkDirect(t *testing.T, path string, arrays direct.Arrays, want *store.Song) {
+	t.Helper()
+	got, err := direct.Read(path, arrays)
+	if err != nil {
+		t.Errorf("direct: %v", err)
+		return
+	}
+	sameSong(t, got, want, arrays)
+}
+
 // checkDirectError checks that package direct has the same to say of a file.
 func checkDirectError(t *testing.T, path string, want error) {
 	t.Helper()
@@ -311,11 +322,13 @@ func TestReadOptional(t *testing.T) {
 		{"moved", build{"/analysis/songs": writeTable(moved, oneRow())}, "Title", 1999},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			songs, err := Read(buildFile(t, oneRow(), c.changes), direct.All)
+			path := buildFile(t, oneRow(), c.changes)
+			songs, err := Read(path, direct.All)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := songs[0]
+			checkDirect(t, path, direct.All, got)
 			if got.ID != oneRow()[0].ID || got.Title != c.title || got.Year != c.year || got.Tempo != 120 {
 				t.Errorf("got %+v, want title %q, year %d, tempo 120", got.Track, c.title, c.year)
 			}
@@ -325,10 +338,12 @@ func TestReadOptional(t *testing.T) {
 
 // TestReadUnwritten checks that values never written read as zeros.
 func TestReadUnwritten(t *testing.T) {
-	songs, err := Read(buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)}), direct.Features)
+	path := buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)})
+	songs, err := Read(path, direct.Features)
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkDirect(t, path, direct.Features, songs[0])
 	if got := songs[0].Arrays[store.BarsStart]; !sameBits(got, make([]float64, 5000)) {
 		t.Errorf("got %v, want 5000 zeros", got)
 	}
@@ -404,6 +419,7 @@ func TestReadForeign(t *testing.T) {
 	if s := songs[0]; s.ID != "TRABCDE128F0123456" || s.Tempo != 120 || !sameBits(s.Arrays[store.BarsStart], []float64{0, 1, 2}) {
 		t.Errorf("got %+v", s)
 	}
+	checkDirect(t, filepath.Join(dir, "song.h5"), direct.Features, songs[0])
 	const bars = "/analysis/bars_start"
 	for _, c := range []struct{ name, dataset, step, want string }{
 		{"link.h5", bars, direct.StepOpen, "is in another file, which is not read"},

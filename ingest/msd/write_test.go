@@ -92,7 +92,8 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		for _, arrays := range []direct.Arrays{direct.Features, direct.All} {
 			t.Run(c.name, func(t *testing.T) {
-				got, err := Read(writeSongs(t, c.songs...), arrays)
+				path := writeSongs(t, c.songs...)
+				got, err := Read(path, arrays)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,6 +102,11 @@ func TestRoundTrip(t *testing.T) {
 				}
 				for i := range got {
 					sameSong(t, got[i], c.songs[i], arrays)
+				}
+				if len(got) == 1 {
+					checkDirect(t, path, arrays, got[0])
+				} else {
+					checkDirectUnsure(t, path)
 				}
 			})
 		}
