@@ -160,7 +160,7 @@ func (r *Reader) node(addr uint64, kind uint8, level, most, size int) (_, childr
 		return 0, 0, err
 	}
 	found, n := int(b[5]), int(le.Uint16(b[6:]))
-	if string(b[:4]) != "TREE" || b[4] != kind || level >= 0 && found != level || n == 0 || n > most || !r.file.holds(addr, size) {
+	if string(b[:4]) != "TREE" || b[4] != kind || level >= 0 && found != level || n > most || !r.file.holds(addr, size) {
 		return 0, 0, unsure("B-tree node at %d", addr)
 	}
 	return found, n, nil
