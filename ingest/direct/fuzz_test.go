@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime/metrics"
 	"slices"
+	"sync"
 	"testing"
 
 	"tatum/ingest/direct"
@@ -50,6 +51,23 @@ func TestReadStorages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReadersAtOnce reads with several Readers at once.
+func TestReadersAtOnce(t *testing.T) {
+	paths := madePaths(t)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			var r direct.Reader
+			for _, path := range paths {
+				if _, err := r.Read(path, direct.All); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func sameBits(a, b []float64) bool {

@@ -8,8 +8,9 @@ import (
 	"tatum/store"
 )
 
-// A Reader reads song files, one after the other, in buffers that it keeps. The
-// zero value is ready to use. It is for one goroutine at a time.
+// A Reader reads song files, one after the other, in buffers that it keeps: some
+// 300 kB, and a few chunks of the largest song. The zero value is ready to use.
+// It is for one goroutine at a time.
 type Reader struct {
 	path   string
 	size   int64 // of the file, bytes
@@ -21,14 +22,14 @@ type Reader struct {
 	dataset, step string
 
 	root, analysis, other group
+	tables                [3]dataset // of songs: analysis, metadata, musicbrainz
 	layouts               [3]rowLayout
-	tables                [3]dataset
-	array                 dataset
 	row                   Row
-	rowBytes              []byte
-	dims                  [2]uint64
-	chunks                []chunk
-	inflated              []byte
+	rowBytes              []byte // of the table read last
+	array                 dataset
+	dims                  [2]uint64 // of the dataset opened last
+	chunks                []chunk   // that dataset's
+	inflated              []byte    // a chunk
 }
 
 // Read reads a song file with a new Reader.
