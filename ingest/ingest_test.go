@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"tatum/ingest/direct"
 	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
 	"tatum/store"
@@ -89,7 +90,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 			}
 		case "half":
 			// The song comes, but not the end of the file.
-			if err := errors.Join(readSongs(w, &calc, path, msd.Features), w.Flush()); err != nil {
+			if err := errors.Join(readSongs(w, &calc, path, direct.Features), w.Flush()); err != nil {
 				return err
 			}
 			os.Exit(0)
@@ -513,7 +514,7 @@ func TestAggregate(t *testing.T) {
 		songs int
 	}{{made, 16}, {real, 3}} {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
-			songs, err := msd.Read(c.path, msd.All)
+			songs, err := msd.Read(c.path, direct.All)
 			if _, missing := os.Stat(c.path); missing != nil {
 				t.Skip("skipped: no real aggregate file")
 			}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"tatum/ingest/direct"
 	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
 	"tatum/store"
@@ -111,16 +112,16 @@ func Work(r io.Reader, w io.Writer) error {
 	}
 }
 
-func arraysOf(k kind) msd.Arrays {
+func arraysOf(k kind) direct.Arrays {
 	if k == readAll {
-		return msd.All
+		return direct.All
 	}
-	return msd.Features
+	return direct.Features
 }
 
 // readSongs writes the songs of one file, and what is bad in it. The error is
 // one of writing.
-func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays msd.Arrays) error {
+func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays direct.Arrays) error {
 	next := uint32(0)
 	for s, err := range msd.Songs(path, arrays) {
 		row := next
@@ -146,7 +147,7 @@ func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays msd.Ar
 
 // explain returns the step that failed and the reason, without the path.
 func explain(err error) (step, reason string) {
-	var bad *msd.Error
+	var bad *direct.Error
 	switch {
 	case !errors.As(err, &bad):
 		return "compute", err.Error()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tatum/ingest/direct"
 	"tatum/ingest/msd"
 	"tatum/store"
 )
@@ -43,7 +44,7 @@ func runDemo(ctx context.Context, g *globals, dir string, n int, seed uint64, st
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		path := filepath.Join(dir, msd.RelPath(song.ID))
+		path := filepath.Join(dir, direct.RelPath(song.ID))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}

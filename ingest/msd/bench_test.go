@@ -3,6 +3,8 @@ package msd
 import (
 	"syscall"
 	"testing"
+
+	"tatum/ingest/direct"
 )
 
 // BenchmarkSongs reads the real files, when there, one a loop. Compare
@@ -11,8 +13,8 @@ func BenchmarkSongs(b *testing.B) {
 	paths := realFiles(b)
 	for _, c := range []struct {
 		name   string
-		arrays Arrays
-	}{{"features", Features}, {"all", All}} {
+		arrays direct.Arrays
+	}{{"features", direct.Features}, {"all", direct.All}} {
 		b.Run(c.name, func(b *testing.B) {
 			start, n := cpuSeconds(), 0
 			for b.Loop() {

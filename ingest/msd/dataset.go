@@ -3,10 +3,10 @@ package msd
 import (
 	"errors"
 	"fmt"
-	"unsafe"
 
 	"gonum.org/v1/hdf5"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
@@ -17,14 +17,13 @@ type source struct {
 	rows    int
 	columns int // 1 for an array of one dimension
 	size    int // of a value, bytes
-	storage storage
 }
 
 // openDataset opens the dataset at path and checks that it has as many columns
 // and that its values are in the file and not absurdly many. check looks at
 // its type and returns the size of a value in bytes.
 func (r *reader) openDataset(path string, columns int, check func(*hdf5.Datatype) (size int, err error)) (_ *source, err error) {
-	r.begin(path, StepOpen)
+	r.begin(path, direct.StepOpen)
 	d, err := r.file.OpenDatasetWith(path, r.access)
 	if err != nil {
 		return nil, r.fail(whyNotOpen(r.file, path, r.access))
@@ -35,11 +34,11 @@ func (r *reader) openDataset(path string, columns int, check func(*hdf5.Datatype
 			s.Close()
 		}
 	}()
-	r.step = StepType
+	r.step = direct.StepType
 	if s.size, err = s.checkType(check); err != nil {
 		return nil, r.fail(err)
 	}
-	r.step = StepShape
+	r.step = direct.StepShape
 	if err := s.checkShape(); err != nil {
 		return nil, r.fail(err)
 	}
@@ -51,9 +50,9 @@ func (r *reader) openDataset(path string, columns int, check func(*hdf5.Datatype
 
 // openArray opens an array of /analysis.
 func (r *reader) openArray(a store.Array) (*source, error) {
-	return r.openDataset(arrayPath(a), a.Columns(), func(t *hdf5.Datatype) (int, error) {
+	return r.openDataset(direct.ArrayPath(a), a.Columns(), func(t *hdf5.Datatype) (int, error) {
 		if !hdf5.T_IEEE_F64LE.Equal(t) {
-			return 0, fmt.Errorf("type is %s, want %s", typeName(t), typeName(hdf5.T_IEEE_F64LE))
+			return 0, direct.WrongType(typeName(t), direct.Float64LE)
 		}
 		return 8, nil
 	})
@@ -76,57 +75,41 @@ func (s *source) checkShape() error {
 		return errors.New("its shape cannot be read")
 	}
 	defer space.Close()
-	rank := 1
-	if s.columns > 1 {
-		rank = 2
-	}
+	var class direct.SpaceClass
+	var dims []uint64
 	switch space.SimpleExtentType() {
-	case hdf5.S_SIMPLE:
 	case hdf5.S_SCALAR:
-		return fmt.Errorf("is a single value, want %s", dimensions(rank))
+		class = direct.Scalar
 	case hdf5.S_NULL:
-		return fmt.Errorf("is without dimensions, want %s", dimensions(rank))
+		class = direct.Null
+	case hdf5.S_SIMPLE:
+		class = direct.Simple
+		extent, _, err := space.SimpleExtentDims()
+		if err != nil {
+			return errors.New("its shape cannot be read")
+		}
+		for _, n := range extent {
+			dims = append(dims, uint64(n))
+		}
 	default:
 		return errors.New("its shape cannot be read")
 	}
-	if n := space.SimpleExtentNDims(); n != rank {
-		return fmt.Errorf("%s, want %d", dimensions(n), rank)
-	}
-	dims, _, err := space.SimpleExtentDims()
-	if err != nil {
-		return errors.New("its shape cannot be read")
-	}
-	if rank == 2 && dims[1] != uint(s.columns) {
-		return fmt.Errorf("%d columns, want %d", dims[1], s.columns)
-	}
-	if dims[0] > 1<<40 { // so that bytes cannot overflow
-		return fmt.Errorf("%d rows", dims[0])
-	}
-	s.rows = int(dims[0])
-	return nil
-}
-
-func dimensions(n int) string {
-	if n == 1 {
-		return "1 dimension"
-	}
-	return fmt.Sprintf("%d dimensions", n)
+	var err error
+	s.rows, err = direct.CheckShape(class, dims, s.columns)
+	return err
 }
 
 // checkStorage checks that the rows fit a file of fileSize bytes, and that they
 // are in it.
 func (s *source) checkStorage(fileSize int64) error {
-	if int64(s.rows)*int64(s.columns*s.size)/maxRatio > fileSize {
-		return fmt.Errorf("%d rows cannot be in a file of %d bytes", s.rows, fileSize)
-	}
-	var err error
-	if s.storage, err = storageOf(s.Dataset); err != nil {
+	if err := direct.CheckSize(s.rows, s.columns*s.size, fileSize); err != nil {
 		return err
 	}
-	if n, most := uint64(s.storage.values), maxChunk/s.size; n > uint64(most) {
-		return fmt.Errorf("chunks of %d values, want at most %d", n, most)
+	values, err := storedIn(s.Dataset)
+	if err != nil {
+		return err
 	}
-	return nil
+	return direct.CheckChunk(values, s.size)
 }
 
 // readWhole reads an array from end to end.
@@ -137,9 +120,9 @@ func (r *reader) readWhole(s *source) ([]float64, error) {
 // readPart reads the rows of an array from start up to end, which must be
 // within it.
 func (r *reader) readPart(s *source, start, end int) ([]float64, error) {
-	r.begin(s.path, StepShape)
-	if end-start > maxRows {
-		return nil, r.failf("%d rows for one song, want at most %d", end-start, maxRows)
+	r.begin(s.path, direct.StepShape)
+	if err := direct.CheckSong(end - start); err != nil {
+		return nil, r.fail(err)
 	}
 	values := make([]float64, (end-start)*s.columns)
 	if err := readRows(r, s, values, start, end); err != nil {
@@ -151,16 +134,14 @@ func (r *reader) readPart(s *source, start, end int) ([]float64, error) {
 // readRows reads rows into buf, of exactly their size in the file's type: the
 // binding looks at neither.
 func readRows[T byte | float64](r *reader, s *source, buf []T, start, end int) error {
-	r.begin(s.path, StepRead)
+	r.begin(s.path, direct.StepRead)
 	if start == end {
 		return nil
 	}
 	var err error
-	switch whole := start == 0 && end == s.rows; {
-	case whole && s.readChunks(unsafe.Pointer(unsafe.SliceData(buf))):
-	case whole:
+	if start == 0 && end == s.rows {
 		err = s.Read(&buf)
-	default:
+	} else {
 		err = s.readSlab(&buf, start, end)
 	}
 	if err == nil {
@@ -222,14 +203,14 @@ var typeNames = []struct {
 	typ  *hdf5.Datatype
 	name string
 }{
-	{hdf5.T_IEEE_F64LE, "float64 little-endian"},
-	{hdf5.T_IEEE_F64BE, "float64 big-endian"},
-	{hdf5.T_IEEE_F32LE, "float32 little-endian"},
-	{hdf5.T_IEEE_F32BE, "float32 big-endian"},
-	{hdf5.T_STD_I64LE, "int64 little-endian"},
-	{hdf5.T_STD_I64BE, "int64 big-endian"},
-	{hdf5.T_STD_I32LE, "int32 little-endian"},
-	{hdf5.T_STD_I32BE, "int32 big-endian"},
-	{hdf5.T_STD_U32LE, "uint32 little-endian"},
-	{hdf5.T_STD_I16LE, "int16 little-endian"},
+	{hdf5.T_IEEE_F64LE, direct.Float64LE},
+	{hdf5.T_IEEE_F64BE, direct.Float64BE},
+	{hdf5.T_IEEE_F32LE, direct.Float32LE},
+	{hdf5.T_IEEE_F32BE, direct.Float32BE},
+	{hdf5.T_STD_I64LE, direct.Int64LE},
+	{hdf5.T_STD_I64BE, direct.Int64BE},
+	{hdf5.T_STD_I32LE, direct.Int32LE},
+	{hdf5.T_STD_I32BE, direct.Int32BE},
+	{hdf5.T_STD_U32LE, direct.Uint32LE},
+	{hdf5.T_STD_I16LE, direct.Int16LE},
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
@@ -31,7 +32,7 @@ func TestDemoSame(t *testing.T) {
 func TestDemoIndependentOfN(t *testing.T) {
 	few, many := slices.Collect(Demo(5, 9)), slices.Collect(Demo(20, 9))
 	for i := range few {
-		sameSong(t, few[i], many[i], All)
+		sameSong(t, few[i], many[i], direct.All)
 	}
 }
 
@@ -95,11 +96,5 @@ func TestDemoArrays(t *testing.T) {
 	}
 	if len(kinds) != 5 {
 		t.Errorf("got kinds %v, want five", kinds)
-	}
-}
-
-func TestRelPath(t *testing.T) {
-	if got, want := RelPath("TRABCDE128F0123456"), "A/B/C/TRABCDE128F0123456.h5"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

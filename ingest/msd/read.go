@@ -1,31 +1,14 @@
 package msd
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"os"
 
 	"gonum.org/v1/hdf5"
 
+	"tatum/ingest/direct"
 	"tatum/store"
-)
-
-// Arrays says how many of a song's arrays to read: those numbered below it.
-type Arrays int
-
-// What to read.
-const (
-	Features Arrays = store.NumFeatures // the eight that songs are clustered by
-	All      Arrays = store.NumArrays   // the confidences, pitches and timbre too
-)
-
-// Limits that are far beyond any real file; see the package comment.
-const (
-	maxRatio   = 1032     // of declared bytes to the file's, deflate's own limit
-	maxRows    = 1 << 20  // of one song in one array
-	maxRowSize = 64 << 10 // bytes, of a songs table
-	maxChunk   = 4 << 20  // bytes
 )
 
 // tableBlock is how many bytes of a songs table are read at once, chunkCache
@@ -34,7 +17,7 @@ const (
 // there instead of inflating it again.
 const (
 	tableBlock = 256 << 10
-	chunkCache = maxChunk
+	chunkCache = direct.MaxChunk
 )
 
 // Songs returns an iterator over the songs of the file at path, in the order
@@ -43,9 +26,9 @@ const (
 // while the loop's body runs, and the file is open until the loop ends. A file
 // of one song is closed when the body runs. Each song is the caller's to keep.
 //
-// An error is an [*Error] and comes with a nil song. In a file of many songs it
+// An error is a [*direct.Error] and comes with a nil song. In a file of many songs it
 // is of one song; the loop goes on with the next.
-func Songs(path string, arrays Arrays) iter.Seq2[*store.Song, error] {
+func Songs(path string, arrays direct.Arrays) iter.Seq2[*store.Song, error] {
 	return func(yield func(*store.Song, error) bool) {
 		r, err := openReader(path, arrays)
 		if err != nil {
@@ -62,7 +45,7 @@ func Songs(path string, arrays Arrays) iter.Seq2[*store.Song, error] {
 }
 
 // Read returns all songs of the file at path, as [Songs] yields them.
-func Read(path string, arrays Arrays) ([]*store.Song, error) {
+func Read(path string, arrays direct.Arrays) ([]*store.Song, error) {
 	var songs []*store.Song
 	for song, err := range Songs(path, arrays) {
 		if err != nil {
@@ -76,7 +59,7 @@ func Read(path string, arrays Arrays) ([]*store.Song, error) {
 // A reader reads one file.
 type reader struct {
 	path   string
-	arrays Arrays
+	arrays direct.Arrays
 	size   int64 // of the file, bytes
 	file   *hdf5.File
 	access *hdf5.PropList // for opening datasets
@@ -87,7 +70,7 @@ type reader struct {
 	// the row of song next, which the song before it has read for its ends.
 	sets      []*source
 	setAccess *hdf5.PropList
-	row       row
+	row       direct.Row
 	rowErr    error
 	// dataset and step are what was begun last, for errors.
 	dataset, step string
@@ -95,7 +78,7 @@ type reader struct {
 
 // fail returns the error of the current step.
 func (r *reader) fail(err error) error {
-	return &Error{Path: r.path, Dataset: r.dataset, Step: r.step, Err: err}
+	return &direct.Error{Path: r.path, Dataset: r.dataset, Step: r.step, Err: err}
 }
 
 func (r *reader) failf(format string, args ...any) error {
@@ -113,8 +96,8 @@ func (r *reader) recovered(err *error) {
 }
 
 // openReader opens the file and its tables.
-func openReader(path string, arrays Arrays) (_ *reader, err error) {
-	r := &reader{path: path, arrays: arrays, step: StepOpen}
+func openReader(path string, arrays direct.Arrays) (_ *reader, err error) {
+	r := &reader{path: path, arrays: arrays, step: direct.StepOpen}
 	lock()
 	defer unlock()
 	defer func() {
@@ -140,13 +123,10 @@ func openReader(path string, arrays Arrays) (_ *reader, err error) {
 func (r *reader) open() error {
 	info, err := os.Stat(r.path)
 	if err != nil {
-		return r.fail(withoutPath(err))
+		return r.fail(direct.WithoutPath(err))
 	}
-	if info.IsDir() {
-		return r.failf("is a directory")
-	}
-	if !info.Mode().IsRegular() {
-		return r.failf("not a regular file")
+	if err := direct.CheckFile(info); err != nil {
+		return r.fail(err)
 	}
 	r.size = info.Size()
 	if r.file, err = hdf5.OpenFile(r.path, hdf5.F_ACC_RDONLY); err != nil {
@@ -161,45 +141,48 @@ func (r *reader) open() error {
 func (r *reader) whyNotOpen() error {
 	f, err := os.Open(r.path)
 	if err != nil {
-		return withoutPath(err)
+		return direct.WithoutPath(err)
 	}
 	f.Close()
 	switch {
 	case r.size == 0:
-		return errors.New("the file is empty")
+		return direct.ErrEmpty
 	case !hdf5.IsHDF5(r.path):
-		return errors.New("not an HDF5 file")
+		return direct.ErrNotHDF5
 	}
-	return errors.New("HDF5 cannot open it: cut short, damaged or being written")
+	return direct.ErrCut
 }
 
 // openTables opens the songs tables that are there and checks that they have
 // one row per song.
 func (r *reader) openTables() error {
-	songs, err := r.openTable(&analysisTable)
+	songs, err := r.openTable(&direct.AnalysisTable)
 	if err != nil {
 		return err
 	}
 	if songs == nil && isMissing(r.file, "/analysis", r.access) {
-		r.begin("", StepOpen)
-		return r.failf("no group /analysis")
+		r.begin("", direct.StepOpen)
+		return r.fail(direct.ErrNoGroup)
 	}
 	if songs == nil {
-		return r.failf("missing")
+		return r.fail(direct.ErrMissing)
 	}
-	if !songs.has("track_id") {
-		return r.failf("no column track_id")
+	if !direct.HasField(songs.fields, "track_id") {
+		return r.fail(direct.ErrNoTrackID)
 	}
 	if r.rows = songs.rows; r.rows == 0 {
-		return r.failf("no rows, want one per song")
+		return r.fail(direct.ErrNoRows)
 	}
-	for _, t := range []*table{&metadataTable, &musicbrainzTable} {
+	for _, t := range []*direct.Table{&direct.MetadataTable, &direct.MusicbrainzTable} {
 		o, err := r.openTable(t)
 		if err != nil {
 			return err
 		}
-		if o != nil && o.rows != r.rows {
-			return r.failf("%d rows, want %d as in %s", o.rows, r.rows, analysisTable.path)
+		if o == nil {
+			continue
+		}
+		if err := direct.CheckTable(o.rows, r.rows); err != nil {
+			return r.fail(err)
 		}
 	}
 	return nil
@@ -214,8 +197,8 @@ func (r *reader) openArrays() error {
 	}
 	r.access = r.setAccess
 	for a := range store.Array(r.arrays) {
-		r.begin(analysisTable.path, StepType)
-		if index := "idx_" + a.String(); !r.tables[0].has(index) {
+		r.begin(direct.AnalysisTable.Path, direct.StepType)
+		if index := "idx_" + a.String(); !direct.HasField(r.tables[0].fields, index) {
 			return r.failf("%d songs, but no column %s", r.rows, index)
 		}
 		s, err := r.openArray(a)
@@ -269,7 +252,7 @@ func (r *reader) onlySong() (*store.Song, error) {
 // kept until its turn comes.
 func (r *reader) nextSong() (*store.Song, error) {
 	song := &store.Song{Track: r.row.Track}
-	start, rowErr := r.row.start, r.rowErr
+	start, rowErr := r.row.Start, r.rowErr
 	last := r.next+1 == r.rows
 	if !last {
 		r.rowErr = r.readRow(r.next + 1)
@@ -280,10 +263,10 @@ func (r *reader) nextSong() (*store.Song, error) {
 	for a, s := range r.sets {
 		from, to := int(start[a]), s.rows
 		if !last {
-			to = int(r.row.start[a])
+			to = int(r.row.Start[a])
 		}
 		if from < 0 || from > to || to > s.rows {
-			r.begin(analysisTable.path, StepDecode)
+			r.begin(direct.AnalysisTable.Path, direct.StepDecode)
 			return nil, r.failf("row %d: idx_%s gives rows %d to %d of %d", r.next, store.Array(a), from, to, s.rows)
 		}
 		var err error
@@ -296,14 +279,14 @@ func (r *reader) nextSong() (*store.Song, error) {
 
 // readRow reads row i of all tables.
 func (r *reader) readRow(i int) error {
-	r.row = row{}
+	r.row = direct.Row{}
 	for _, t := range r.tables {
 		b, err := r.tableRow(t, i)
 		if err != nil {
 			return err
 		}
-		r.begin(t.path, StepDecode)
-		if err := t.decode(b, &r.row); err != nil {
+		r.begin(t.path, direct.StepDecode)
+		if err := direct.Decode(t.fields, b, &r.row); err != nil {
 			if r.rows > 1 {
 				err = fmt.Errorf("row %d: %w", i, err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"gonum.org/v1/hdf5"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
@@ -20,7 +21,7 @@ import (
 type build map[string]func(w *writer, g *hdf5.Group)
 
 // buildFile writes a file like those of two-row songs, with changes.
-func buildFile(t *testing.T, rows []row, changes build) string {
+func buildFile(t *testing.T, rows []direct.Row, changes build) string {
 	t.Helper()
 	lock()
 	defer unlock()
@@ -39,19 +40,19 @@ func buildFile(t *testing.T, rows []row, changes build) string {
 	}
 	if _, left := changes["/analysis"]; !left {
 		w.group("/analysis", "test", func(g *hdf5.Group) {
-			put(analysisTable.path, g, func() { w.table(g, &analysisTable, rows) })
+			put(direct.AnalysisTable.Path, g, func() { w.table(g, &direct.AnalysisTable, rows) })
 			for a := range store.Array(store.NumArrays) {
-				put(arrayPath(a), g, func() {
+				put(direct.ArrayPath(a), g, func() {
 					values := make([]float64, 2*a.Columns())
 					w.array(g, a.String(), "test", hdf5.T_IEEE_F64LE, 2, a.Columns(), &values)
 				})
 			}
 		})
 	}
-	for _, table := range []*table{&metadataTable, &musicbrainzTable} {
-		if _, left := changes[filepath.Dir(table.path)]; !left {
-			w.group(filepath.Dir(table.path), "test", func(g *hdf5.Group) {
-				put(table.path, g, func() { w.table(g, table, rows) })
+	for _, table := range []*direct.Table{&direct.MetadataTable, &direct.MusicbrainzTable} {
+		if _, left := changes[filepath.Dir(table.Path)]; !left {
+			w.group(filepath.Dir(table.Path), "test", func(g *hdf5.Group) {
+				put(table.Path, g, func() { w.table(g, table, rows) })
 			})
 		}
 	}
@@ -62,16 +63,16 @@ func buildFile(t *testing.T, rows []row, changes build) string {
 	return path
 }
 
-func oneRow() []row {
-	return []row{{Track: store.Track{ID: "TRABCDE128F0123456", Title: "Title", Year: 1999, Tempo: 120}}}
+func oneRow() []direct.Row {
+	return []direct.Row{{Track: store.Track{ID: "TRABCDE128F0123456", Title: "Title", Year: 1999, Tempo: 120}}}
 }
 
 // startRows returns three rows whose songs start at the given rows of bars_start,
 // and at 0 in the other arrays.
-func startRows(bars ...int32) []row {
+func startRows(bars ...int32) []direct.Row {
 	rows := slices.Repeat(oneRow(), len(bars))
 	for i, b := range bars {
-		rows[i].start[store.BarsStart] = b
+		rows[i].Start[store.BarsStart] = b
 	}
 	return rows
 }
@@ -108,17 +109,22 @@ func unwritten(name string, class hdf5.SpaceClass, dims ...uint) func(*writer, *
 }
 
 // without returns the table less a column, and with a column of another type.
-func without(t table, name string) *table {
-	t.columns = slices.DeleteFunc(slices.Clone(t.columns), func(c column) bool { return c.name == name })
+func without(t direct.Table, name string) *direct.Table {
+	t.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c direct.Column) bool { return c.Name == name })
 	return &t
 }
 
-func with(t *table, c column) *table {
-	t.columns = append([]column{c}, t.columns...)
+func with(t *direct.Table, c direct.Column) *direct.Table {
+	t.Columns = append([]direct.Column{c}, t.Columns...)
 	return t
 }
 
-func writeTable(t *table, rows []row) func(*writer, *hdf5.Group) {
+// fixed returns a column that holds v in every row.
+func fixed(name string, size int, v any) direct.Column {
+	return direct.Column{Name: name, Size: size, Value: func(*direct.Row) any { return v }}
+}
+
+func writeTable(t *direct.Table, rows []direct.Row) func(*writer, *hdf5.Group) {
 	return func(w *writer, g *hdf5.Group) { w.table(g, t, rows) }
 }
 
@@ -128,68 +134,105 @@ func TestReadRefuses(t *testing.T) {
 	const bars, timbre, songs = "/analysis/bars_start", "/analysis/segments_timbre", "/analysis/songs"
 	for _, c := range []struct {
 		name    string
-		rows    []row
+		rows    []direct.Row
 		changes build
 		dataset string
 		step    string
 		want    string // after `read song "…/TRX.h5": `
 	}{
-		{"no analysis", oneRow(), build{"/analysis": nil}, "", StepOpen, "no group /analysis"},
-		{"no songs", oneRow(), build{songs: nil}, songs, StepOpen, "missing"},
-		{"no rows", nil, nil, songs, StepShape, "no rows, want one per song"},
-		{"no track ID", oneRow(), build{songs: writeTable(without(analysisTable, "track_id"), oneRow())}, songs, StepShape, "no column track_id"},
-		{"no array", oneRow(), build{bars: nil}, bars, StepOpen, "missing"},
+		{"no analysis", oneRow(), build{"/analysis": nil}, "", direct.StepOpen, "no group /analysis"},
+		{"no songs", oneRow(), build{songs: nil}, songs, direct.StepOpen, "missing"},
+		{"no rows", nil, nil, songs, direct.StepShape, "no rows, want one per song"},
+		{"no track ID", oneRow(), build{songs: writeTable(without(direct.AnalysisTable, "track_id"), oneRow())}, songs, direct.StepShape, "no column track_id"},
+		{"no array", oneRow(), build{bars: nil}, bars, direct.StepOpen, "missing"},
 		{"group", oneRow(), build{bars: func(w *writer, g *hdf5.Group) {
 			sub, err := g.CreateGroup("bars_start")
 			if w.check(err) {
 				sub.Close()
 			}
-		}}, bars, StepOpen, "is a group, want a dataset"},
-		{"float32", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F32LE, 9, 1)}, bars, StepType,
+		}}, bars, direct.StepOpen, "is a group, want a dataset"},
+		{"float32", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F32LE, 9, 1)}, bars, direct.StepType,
 			"type is float32 little-endian, want float64 little-endian"},
-		{"int32", oneRow(), build{bars: values("bars_start", hdf5.T_STD_I32LE, 9, 1)}, bars, StepType,
+		{"int32", oneRow(), build{bars: values("bars_start", hdf5.T_STD_I32LE, 9, 1)}, bars, direct.StepType,
 			"type is int32 little-endian, want float64 little-endian"},
-		{"big-endian", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F64BE, 9, 1)}, bars, StepType,
+		{"big-endian", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F64BE, 9, 1)}, bars, direct.StepType,
 			"type is float64 big-endian, want float64 little-endian"},
-		{"rank 2", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F64LE, 9, 2)}, bars, StepShape, "2 dimensions, want 1"},
-		{"rank 1", oneRow(), build{timbre: values("segments_timbre", hdf5.T_IEEE_F64LE, 9, 1)}, timbre, StepShape, "1 dimension, want 2"},
-		{"11 columns", oneRow(), build{timbre: values("segments_timbre", hdf5.T_IEEE_F64LE, 9, 11)}, timbre, StepShape, "11 columns, want 12"},
-		{"scalar", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SCALAR)}, bars, StepShape, "is a single value, want 1 dimension"},
-		{"null", oneRow(), build{bars: unwritten("bars_start", hdf5.S_NULL)}, bars, StepShape, "is without dimensions, want 1 dimension"},
-		{"2^40 rows", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SIMPLE, 1<<40)}, bars, StepShape, "1099511627776 rows cannot be in a file of "},
-		{"2^60 rows", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SIMPLE, 1<<60)}, bars, StepShape, "1152921504606846976 rows"},
+		{"rank 2", oneRow(), build{bars: values("bars_start", hdf5.T_IEEE_F64LE, 9, 2)}, bars, direct.StepShape, "2 dimensions, want 1"},
+		{"rank 1", oneRow(), build{timbre: values("segments_timbre", hdf5.T_IEEE_F64LE, 9, 1)}, timbre, direct.StepShape, "1 dimension, want 2"},
+		{"11 columns", oneRow(), build{timbre: values("segments_timbre", hdf5.T_IEEE_F64LE, 9, 11)}, timbre, direct.StepShape, "11 columns, want 12"},
+		{"scalar", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SCALAR)}, bars, direct.StepShape, "is a single value, want 1 dimension"},
+		{"null", oneRow(), build{bars: unwritten("bars_start", hdf5.S_NULL)}, bars, direct.StepShape, "is without dimensions, want 1 dimension"},
+		{"2^40 rows", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SIMPLE, 1<<40)}, bars, direct.StepShape, "1099511627776 rows cannot be in a file of "},
+		{"2^60 rows", oneRow(), build{bars: unwritten("bars_start", hdf5.S_SIMPLE, 1<<60)}, bars, direct.StepShape, "1152921504606846976 rows"},
 		{"chunk of 8 MB", oneRow(), build{bars: func(w *writer, g *hdf5.Group) {
 			large := &writer{chunkBytes: 8 << 20}
 			values("bars_start", hdf5.T_IEEE_F64LE, 9, 1)(large, g)
 			w.check(large.err)
-		}}, bars, StepShape, "chunks of 1048576 values, want at most 524288"},
+		}}, bars, direct.StepShape, "chunks of 1048576 values, want at most 524288"},
 		{"table of text", oneRow(), build{songs: func(w *writer, g *hdf5.Group) {
 			data := []float64{1}
 			w.array(g, "songs", "test", hdf5.T_IEEE_F64LE, 1, 1, &data)
-		}}, songs, StepType, "type is float64 little-endian, want a table"},
-		{"year of float64", oneRow(), build{"/musicbrainz/songs": writeTable(with(without(musicbrainzTable, "year"), fixed("year", 0, 1.5)), oneRow())},
-			"/musicbrainz/songs", StepType, "column year: type is float64 little-endian, want int32 little-endian"},
-		{"title of int32", oneRow(), build{"/metadata/songs": writeTable(with(without(metadataTable, "title"), fixed("title", 0, int32(1))), oneRow())},
-			"/metadata/songs", StepType, "column title: type is int32 little-endian, want text of fixed length"},
-		{"long rows", oneRow(), build{"/metadata/songs": writeTable(with(without(metadataTable, "genre"), fixed("genre", 65000, "")), oneRow())},
-			"/metadata/songs", StepType, "rows of 69296 bytes, want at most 65536"},
-		{"other rows", oneRow(), build{"/metadata/songs": writeTable(&metadataTable, startRows(0, 0))}, "/metadata/songs", StepShape,
+		}}, songs, direct.StepType, "type is float64 little-endian, want a table"},
+		{"year of float64", oneRow(), build{"/musicbrainz/songs": writeTable(with(without(direct.MusicbrainzTable, "year"), fixed("year", 0, 1.5)), oneRow())},
+			"/musicbrainz/songs", direct.StepType, "column year: type is float64 little-endian, want int32 little-endian"},
+		{"title of int32", oneRow(), build{"/metadata/songs": writeTable(with(without(direct.MetadataTable, "title"), fixed("title", 0, int32(1))), oneRow())},
+			"/metadata/songs", direct.StepType, "column title: type is int32 little-endian, want text of fixed length"},
+		{"long rows", oneRow(), build{"/metadata/songs": writeTable(with(without(direct.MetadataTable, "genre"), fixed("genre", 65000, "")), oneRow())},
+			"/metadata/songs", direct.StepType, "rows of 69296 bytes, want at most 65536"},
+		{"other rows", oneRow(), build{"/metadata/songs": writeTable(&direct.MetadataTable, startRows(0, 0))}, "/metadata/songs", direct.StepShape,
 			"2 rows, want 1 as in /analysis/songs"},
-		{"bad track ID", badID, nil, songs, StepDecode, `track ID "TRABCDE128F012345x": want TR, 5 letters and 11 of 0-9A-F`},
-		{"no idx", startRows(0, 1), build{songs: writeTable(without(analysisTable, "idx_bars_start"), startRows(0, 1))}, songs, StepType,
+		{"bad track ID", badID, nil, songs, direct.StepDecode, `track ID "TRABCDE128F012345x": want TR, 5 letters and 11 of 0-9A-F`},
+		{"no idx", startRows(0, 1), build{songs: writeTable(without(direct.AnalysisTable, "idx_bars_start"), startRows(0, 1))}, songs, direct.StepType,
 			"2 songs, but no column idx_bars_start"},
-		{"descending idx", startRows(1, 0), nil, songs, StepDecode, "row 0: idx_bars_start gives rows 1 to 0 of 2"},
-		{"negative idx", startRows(-1, 0), nil, songs, StepDecode, "row 0: idx_bars_start gives rows -1 to 0 of 2"},
-		{"idx beyond", startRows(0, 3), nil, songs, StepDecode, "row 0: idx_bars_start gives rows 0 to 3 of 2"},
+		{"descending idx", startRows(1, 0), nil, songs, direct.StepDecode, "row 0: idx_bars_start gives rows 1 to 0 of 2"},
+		{"negative idx", startRows(-1, 0), nil, songs, direct.StepDecode, "row 0: idx_bars_start gives rows -1 to 0 of 2"},
+		{"idx beyond", startRows(0, 3), nil, songs, direct.StepDecode, "row 0: idx_bars_start gives rows 0 to 3 of 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := buildFile(t, c.rows, c.changes)
-			songs, err := Read(path, All)
+			songs, err := Read(path, direct.All)
 			checkError(t, err, path, c.dataset, c.step, c.want)
 			if songs != nil {
 				t.Errorf("got %d songs with the error", len(songs))
 			}
+			if len(c.rows) > 1 {
+				checkDirectUnsure(t, path)
+			} else {
+				checkDirectError(t, path, err)
+			}
 		})
+	}
+}
+
+// checkDirect checks that package direct reads the same song.
+func checkDirect(t *testing.T, path string, arrays direct.Arrays, want *store.Song) {
+	t.Helper()
+	got, err := direct.Read(path, arrays)
+	if err != nil {
+		t.Errorf("direct: %v", err)
+		return
+	}
+	sameSong(t, got, want, arrays)
+}
+
+// checkDirectError checks that package direct has the same to say of a file.
+func checkDirectError(t *testing.T, path string, want error) {
+	t.Helper()
+	if _, got := direct.Read(path, direct.All); got == nil || got.Error() != want.Error() || !sameStep(got, want) {
+		t.Errorf("direct:\ngot  %v\nwant %v", got, want)
+	}
+}
+
+func sameStep(a, b error) bool {
+	var x, y *direct.Error
+	return errors.As(a, &x) && errors.As(b, &y) && x.Step == y.Step
+}
+
+// checkDirectUnsure checks that package direct leaves a file to this one.
+func checkDirectUnsure(t *testing.T, path string) {
+	t.Helper()
+	if _, err := direct.Read(path, direct.All); !errors.Is(err, direct.ErrUnsure) {
+		t.Errorf("direct: got %v, want ErrUnsure", err)
 	}
 }
 
@@ -197,7 +240,7 @@ func TestReadRefuses(t *testing.T) {
 // that starts as wanted.
 func checkError(t *testing.T, err error, path, dataset, step, want string) {
 	t.Helper()
-	var e *Error
+	var e *direct.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("got %v, want an *Error", err)
 	}
@@ -239,11 +282,12 @@ func TestReadRefusesFiles(t *testing.T) {
 		{file("short.h5", whole[:len(whole)/2]), "HDF5 cannot open it: cut short, damaged or being written"},
 	} {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
-			_, err := Read(c.path, Features)
-			checkError(t, err, c.path, "", StepOpen, c.want)
+			_, err := Read(c.path, direct.Features)
+			checkError(t, err, c.path, "", direct.StepOpen, c.want)
+			checkDirectError(t, c.path, err)
 		})
 	}
-	if _, err := Read(filepath.Join(dir, "none.h5"), All); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Read(filepath.Join(dir, "none.h5"), direct.All); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
 }
@@ -256,13 +300,14 @@ func TestReadRefusesUnreadable(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Read(path, Features)
-	checkError(t, err, path, "", StepOpen, "permission denied")
+	_, err := Read(path, direct.Features)
+	checkError(t, err, path, "", direct.StepOpen, "permission denied")
+	checkDirectError(t, path, err)
 }
 
 // TestReadOptional checks what may be missing, moved or added.
 func TestReadOptional(t *testing.T) {
-	moved := with(without(*with(without(analysisTable, "tempo"), fixed("tempo", 0, 120.0)), "loudness"), fixed("extra", 7, "more"))
+	moved := with(without(*with(without(direct.AnalysisTable, "tempo"), fixed("tempo", 0, 120.0)), "loudness"), fixed("extra", 7, "more"))
 	for _, c := range []struct {
 		name    string
 		changes build
@@ -273,15 +318,17 @@ func TestReadOptional(t *testing.T) {
 		{"no metadata", build{"/metadata": nil}, "", 1999},
 		{"no metadata songs", build{"/metadata/songs": nil}, "", 1999},
 		{"no musicbrainz", build{"/musicbrainz": nil}, "Title", 0},
-		{"no title", build{"/metadata/songs": writeTable(without(metadataTable, "title"), oneRow())}, "", 1999},
+		{"no title", build{"/metadata/songs": writeTable(without(direct.MetadataTable, "title"), oneRow())}, "", 1999},
 		{"moved", build{"/analysis/songs": writeTable(moved, oneRow())}, "Title", 1999},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			songs, err := Read(buildFile(t, oneRow(), c.changes), All)
+			path := buildFile(t, oneRow(), c.changes)
+			songs, err := Read(path, direct.All)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := songs[0]
+			checkDirect(t, path, direct.All, got)
 			if got.ID != oneRow()[0].ID || got.Title != c.title || got.Year != c.year || got.Tempo != 120 {
 				t.Errorf("got %+v, want title %q, year %d, tempo 120", got.Track, c.title, c.year)
 			}
@@ -291,10 +338,12 @@ func TestReadOptional(t *testing.T) {
 
 // TestReadUnwritten checks that values never written read as zeros.
 func TestReadUnwritten(t *testing.T) {
-	songs, err := Read(buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)}), Features)
+	path := buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)})
+	songs, err := Read(path, direct.Features)
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkDirect(t, path, direct.Features, songs[0])
 	if got := songs[0].Arrays[store.BarsStart]; !sameBits(got, make([]float64, 5000)) {
 		t.Errorf("got %v, want 5000 zeros", got)
 	}
@@ -304,11 +353,11 @@ func TestReadUnwritten(t *testing.T) {
 // meanwhile, and that nothing stays open.
 func TestSongsStop(t *testing.T) {
 	path := writeSongs(t, slices.Collect(Demo(5, 1))...)
-	for song, err := range Songs(path, Features) {
+	for song, err := range Songs(path, direct.Features) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if inner, err := Read(path, All); err != nil || len(inner) != 5 || inner[0].ID != song.ID {
+		if inner, err := Read(path, direct.All); err != nil || len(inner) != 5 || inner[0].ID != song.ID {
 			t.Fatalf("got %d songs, %v, want 5", len(inner), err)
 		}
 		break
@@ -327,7 +376,7 @@ func TestSongsConcurrently(t *testing.T) {
 	done := make(chan error)
 	for range 4 {
 		go func() {
-			_, err := Read(path, All)
+			_, err := Read(path, direct.All)
 			done <- err
 		}()
 	}
@@ -341,7 +390,7 @@ func TestSongsConcurrently(t *testing.T) {
 // TestReadReal reads the real files and an aggregate of real songs.
 func TestReadReal(t *testing.T) {
 	for _, path := range realFiles(t) {
-		songs, err := Read(path, All)
+		songs, err := Read(path, direct.All)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -353,7 +402,7 @@ func TestReadReal(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("skipped: no real aggregate file in " + realDir)
 	}
-	songs, err := Read(path, All)
+	songs, err := Read(path, direct.All)
 	if err != nil || len(songs) != 3 {
 		t.Fatalf("%s: got %d songs, %v, want 3", path, len(songs), err)
 	}
@@ -363,26 +412,28 @@ func TestReadReal(t *testing.T) {
 // testdata/foreign.py.
 func TestReadForeign(t *testing.T) {
 	dir := filepath.Join("testdata", "foreign")
-	songs, err := Read(filepath.Join(dir, "song.h5"), Features)
+	songs, err := Read(filepath.Join(dir, "song.h5"), direct.Features)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s := songs[0]; s.ID != "TRABCDE128F0123456" || s.Tempo != 120 || !sameBits(s.Arrays[store.BarsStart], []float64{0, 1, 2}) {
 		t.Errorf("got %+v", s)
 	}
+	checkDirect(t, filepath.Join(dir, "song.h5"), direct.Features, songs[0])
 	const bars = "/analysis/bars_start"
 	for _, c := range []struct{ name, dataset, step, want string }{
-		{"link.h5", bars, StepOpen, "is in another file, which is not read"},
-		{"group.h5", "/analysis/songs", StepOpen, "is in another file, which is not read"},
-		{"external.h5", bars, StepShape, "its values are in another file, which is not read"},
-		{"virtual.h5", bars, StepShape, "its values are in another file, which is not read"},
-		{"filter.h5", bars, StepRead, "its values cannot be read: filter 32000 is not in this libhdf5"},
-		{"text.h5", "/analysis/songs", StepType, "has a column of variable length"},
+		{"link.h5", bars, direct.StepOpen, "is in another file, which is not read"},
+		{"group.h5", "/analysis/songs", direct.StepOpen, "is in another file, which is not read"},
+		{"external.h5", bars, direct.StepShape, "its values are in another file, which is not read"},
+		{"virtual.h5", bars, direct.StepShape, "its values are in another file, which is not read"},
+		{"filter.h5", bars, direct.StepRead, "its values cannot be read: filter 32000 is not in this libhdf5"},
+		{"text.h5", "/analysis/songs", direct.StepType, "has a column of variable length"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(dir, c.name)
-			_, err := Read(path, Features)
+			_, err := Read(path, direct.Features)
 			checkError(t, err, path, c.dataset, c.step, c.want)
+			checkDirectUnsure(t, path)
 		})
 	}
 }

@@ -60,58 +60,37 @@ static int msd_kind(hid_t file, const char *path, hid_t access) {
 
 enum { MSD_LOCAL, MSD_EXTERNAL, MSD_VIRTUAL, MSD_UNKNOWN };
 
-typedef struct {
-	int where;                 // the values are: MSD_LOCAL, …
-	unsigned long long values; // in a chunk; 0 without chunks
-	hsize_t rows, columns;     // of a chunk; 1 column in one dimension
-	unsigned shuffled;         // bytes of a value when chunks are shuffled and then deflated, or 0
-} msd_storage;
-
-// Returns the bytes of a value when all chunks are shuffled and then deflated,
-// as in the MSD, or 0.
-static unsigned msd_shuffled(hid_t plist) {
-	unsigned flags, options, size = 0, level = 0;
-	size_t n = 1, m = 1;
-	if (H5Pget_nfilters(plist) != 2 || H5Pget_chunk_opts(plist, &options) < 0 || options != 0 ||
-		H5Pget_filter2(plist, 0, &flags, &n, &size, 0, NULL, NULL) != H5Z_FILTER_SHUFFLE || n != 1 ||
-		H5Pget_filter2(plist, 1, &flags, &m, &level, 0, NULL, NULL) != H5Z_FILTER_DEFLATE || m != 1 || level > 9)
-		return 0;
-	return size;
-}
-
-// Says how the values of a dataset are stored.
-static msd_storage msd_storage_of(hid_t set) {
+// Says where the values of a dataset are, and sets how many are in a chunk, 0
+// without chunks.
+static int msd_storage(hid_t set, unsigned long long *values) {
 	hsize_t dims[H5S_MAX_RANK];
-	msd_storage s = {.where = MSD_UNKNOWN};
+	int rank, where = MSD_UNKNOWN;
 	hid_t plist = H5Dget_create_plist(set);
+	*values = 0;
 	if (plist < 0)
-		return s;
+		return MSD_UNKNOWN;
 	switch (H5Pget_layout(plist)) {
 	case H5D_COMPACT:
-		s.where = MSD_LOCAL;
+		where = MSD_LOCAL;
 		break;
 	case H5D_CONTIGUOUS:
-		s.where = H5Pget_external_count(plist) == 0 ? MSD_LOCAL : MSD_EXTERNAL;
+		where = H5Pget_external_count(plist) == 0 ? MSD_LOCAL : MSD_EXTERNAL;
 		break;
-	case H5D_CHUNKED: {
-		int rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
+	case H5D_CHUNKED:
+		rank = H5Pget_chunk(plist, H5S_MAX_RANK, dims);
 		if (rank == 1 || rank == 2) { // of more, it is not that of a dataset that is read
-			s.where = MSD_LOCAL;
-			s.rows = dims[0];
-			s.columns = rank == 2 ? dims[1] : 1;
-			s.values = s.rows * s.columns; // each below 2^32
-			s.shuffled = msd_shuffled(plist);
+			where = MSD_LOCAL;
+			*values = dims[0] * (rank == 2 ? dims[1] : 1); // each below 2^32
 		}
 		break;
-	}
 	case H5D_VIRTUAL:
-		s.where = MSD_VIRTUAL;
+		where = MSD_VIRTUAL;
 		break;
 	default:
 		break;
 	}
 	H5Pclose(plist);
-	return s;
+	return where;
 }
 
 // Returns the number of a filter that the dataset needs and libhdf5 has not,
@@ -184,6 +163,8 @@ import (
 	"unsafe"
 
 	"gonum.org/v1/hdf5"
+
+	"tatum/ingest/direct"
 )
 
 var mu sync.Mutex
@@ -242,11 +223,11 @@ func kind(f *hdf5.File, path string, access *hdf5.PropList) C.int {
 func whyNotOpen(f *hdf5.File, path string, access *hdf5.PropList) error {
 	switch kind(f, path, access) {
 	case C.MSD_MISSING:
-		return errors.New("missing")
+		return direct.ErrMissing
 	case C.MSD_EXTERNAL_LINK:
 		return errors.New("is in another file, which is not read")
 	case C.MSD_GROUP:
-		return errors.New("is a group, want a dataset")
+		return direct.ErrGroup
 	case C.MSD_OTHER:
 		return errors.New("is a named type, want a dataset")
 	}
@@ -258,20 +239,17 @@ func isMissing(f *hdf5.File, path string, access *hdf5.PropList) bool {
 	return kind(f, path, access) == C.MSD_MISSING
 }
 
-// A storage says how the values of a dataset are stored.
-type storage = C.msd_storage
-
-// storageOf returns how a dataset is stored. It is an error when its values are
-// not in the file itself.
-func storageOf(d *hdf5.Dataset) (storage, error) {
-	s := C.msd_storage_of(id(d))
-	switch s.where {
+// storedIn returns how many values are in each of the dataset's chunks, 0 when
+// it has none. It is an error when the values are not in the file itself.
+func storedIn(d *hdf5.Dataset) (values uint64, err error) {
+	var n C.ulonglong
+	switch C.msd_storage(id(d), &n) {
 	case C.MSD_LOCAL:
-		return s, nil
+		return uint64(n), nil
 	case C.MSD_EXTERNAL, C.MSD_VIRTUAL:
-		return s, errors.New("its values are in another file, which is not read")
+		return 0, errors.New("its values are in another file, which is not read")
 	}
-	return s, errors.New("unknown storage layout")
+	return 0, errors.New("unknown storage layout")
 }
 
 // missingFilter returns the number of a filter that reading the dataset would

@@ -1,15 +1,11 @@
 package msd
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"math"
 
 	"gonum.org/v1/hdf5"
 
-	"tatum/store"
+	"tatum/ingest/direct"
 )
 
 // An openTable is a songs table of a file. Its rows are read as bytes, in
@@ -26,23 +22,18 @@ type openTable struct {
 type rowLayout struct {
 	typ     *hdf5.Datatype // of the rows
 	rowSize int            // bytes
-	bound   []boundColumn
-}
-
-type boundColumn struct {
-	*column
-	offset, size int // bytes
+	fields  []direct.Field
 }
 
 // layouts holds the layout met last for each table. Nearly all files share one,
 // and comparing types is far cheaper than asking for each column. Guarded by mu.
-var layouts = map[*table]*rowLayout{}
+var layouts = map[*direct.Table]*rowLayout{}
 
 // openTable opens a songs table and adds it to r.tables. It returns nil when
 // there is none.
-func (r *reader) openTable(t *table) (*openTable, error) {
+func (r *reader) openTable(t *direct.Table) (*openTable, error) {
 	o := &openTable{}
-	s, err := r.openDataset(t.path, 1, func(typ *hdf5.Datatype) (size int, err error) {
+	s, err := r.openDataset(t.Path, 1, func(typ *hdf5.Datatype) (size int, err error) {
 		o.rowLayout, err = layoutOf(t, typ)
 		if err != nil {
 			return 0, err
@@ -50,7 +41,7 @@ func (r *reader) openTable(t *table) (*openTable, error) {
 		return o.rowSize, nil
 	})
 	if err != nil {
-		if r.step == StepOpen && isMissing(r.file, t.path, r.access) {
+		if r.step == direct.StepOpen && isMissing(r.file, t.Path, r.access) {
 			return nil, nil
 		}
 		return nil, err
@@ -61,7 +52,7 @@ func (r *reader) openTable(t *table) (*openTable, error) {
 }
 
 // layoutOf returns where the columns of table t are in a row of the type.
-func layoutOf(t *table, typ *hdf5.Datatype) (*rowLayout, error) {
+func layoutOf(t *direct.Table, typ *hdf5.Datatype) (*rowLayout, error) {
 	if known := layouts[t]; known != nil && known.typ.Equal(typ) {
 		return known, nil
 	}
@@ -80,25 +71,25 @@ func layoutOf(t *table, typ *hdf5.Datatype) (*rowLayout, error) {
 	return l, nil
 }
 
-func newLayout(t *table, typ *hdf5.Datatype) (*rowLayout, error) {
+func newLayout(t *direct.Table, typ *hdf5.Datatype) (*rowLayout, error) {
 	if typ.Class() != hdf5.T_COMPOUND {
-		return nil, fmt.Errorf("type is %s, want a table", typeName(typ))
+		return nil, direct.WrongType(typeName(typ), "a table")
 	}
 	if !isFixed(typ) {
 		return nil, errors.New("has a column of variable length")
 	}
 	l := &rowLayout{rowSize: int(typ.Size())}
-	if l.rowSize < 1 || l.rowSize > maxRowSize {
-		return nil, fmt.Errorf("rows of %d bytes, want at most %d", l.rowSize, maxRowSize)
+	if err := direct.CheckRowSize(l.rowSize); err != nil {
+		return nil, err
 	}
 	record := &hdf5.CompoundType{Datatype: *typ}
-	for i := range t.columns {
-		b, err := bind(record, &t.columns[i], l.rowSize)
+	for i := range t.Columns {
+		f, err := bind(record, &t.Columns[i], l.rowSize)
 		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", t.columns[i].name, err)
+			return nil, direct.InColumn(t.Columns[i].Name, err)
 		}
-		if b.size > 0 {
-			l.bound = append(l.bound, b)
+		if f.Size > 0 {
+			l.fields = append(l.fields, f)
 		}
 	}
 	return l, nil
@@ -106,52 +97,33 @@ func newLayout(t *table, typ *hdf5.Datatype) (*rowLayout, error) {
 
 // bind finds a column in a row of a file. It returns one of size 0 when rows
 // do not keep it or the file has none.
-func bind(record *hdf5.CompoundType, c *column, rowSize int) (b boundColumn, err error) {
-	i := record.MemberIndex(c.name)
-	if i < 0 || !c.isKept() {
-		return b, nil
+func bind(record *hdf5.CompoundType, c *direct.Column, rowSize int) (f direct.Field, err error) {
+	i := record.MemberIndex(c.Name)
+	if i < 0 || !c.IsKept() {
+		return f, nil
 	}
 	typ, err := record.MemberType(i)
 	if err != nil {
-		return b, errors.New("its type cannot be read")
+		return f, errors.New("its type cannot be read")
 	}
 	defer typ.Close()
-	want, ok := "", false
-	switch c.kind() {
-	case intColumn:
-		want, ok = "int32 little-endian", hdf5.T_STD_I32LE.Equal(typ)
-	case floatColumn:
-		want, ok = "float64 little-endian", hdf5.T_IEEE_F64LE.Equal(typ)
+	ok := false
+	switch c.Kind() {
+	case direct.Int:
+		ok = hdf5.T_STD_I32LE.Equal(typ)
+	case direct.Float:
+		ok = hdf5.T_IEEE_F64LE.Equal(typ)
 	default:
-		want, ok = "text of fixed length", typ.Class() == hdf5.T_STRING && isFixed(typ)
+		ok = typ.Class() == hdf5.T_STRING && isFixed(typ)
 	}
 	if !ok {
-		return b, fmt.Errorf("type is %s, want %s", typeName(typ), want)
+		return f, direct.WrongType(typeName(typ), c.Kind().TypeName())
 	}
-	b = boundColumn{c, record.MemberOffset(i), int(typ.Size())}
-	if b.offset < 0 || b.size < 1 || b.offset+b.size > rowSize {
-		return b, errors.New("is not within its row")
+	f = direct.Field{Column: c, Offset: record.MemberOffset(i), Size: int(typ.Size())}
+	if f.Offset < 0 || f.Size < 1 || f.Offset+f.Size > rowSize {
+		return f, errors.New("is not within its row")
 	}
-	return b, nil
-}
-
-// isKept reports whether rows keep the column.
-func (c *column) isKept() bool {
-	switch c.value(&row{}).(type) {
-	case *int32, *float64, *string, *store.TrackID:
-		return true
-	}
-	return false
-}
-
-// has reports whether the table has the column.
-func (l *rowLayout) has(name string) bool {
-	for _, c := range l.bound {
-		if c.name == name {
-			return true
-		}
-	}
-	return false
+	return f, nil
 }
 
 // tableRow returns the bytes of row i, good until the next call.
@@ -169,30 +141,4 @@ func (r *reader) tableRow(t *openTable, i int) ([]byte, error) {
 	}
 	at := (i - t.first) * t.rowSize
 	return t.buf[at : at+t.rowSize], nil
-}
-
-// decode sets the columns of a row from its bytes: all of them, even if the
-// track ID is none, for the song before needs to know where its arrays end.
-func (l *rowLayout) decode(b []byte, dst *row) (err error) {
-	for _, c := range l.bound {
-		field := b[c.offset : c.offset+c.size]
-		switch v := c.value(dst).(type) {
-		case *int32:
-			*v = int32(binary.LittleEndian.Uint32(field))
-		case *float64:
-			*v = math.Float64frombits(binary.LittleEndian.Uint64(field))
-		case *string:
-			*v = untilZero(field)
-		case *store.TrackID:
-			*v, err = store.ParseTrackID(untilZero(field))
-		}
-	}
-	return err
-}
-
-func untilZero(b []byte) string {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	return string(b)
 }

@@ -11,6 +11,7 @@ import (
 
 	"gonum.org/v1/hdf5"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
@@ -40,11 +41,11 @@ func write(path string, songs []*store.Song) error {
 	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
 	f, err := os.Create(temp) // because libhdf5 would not say why it cannot
 	if err != nil {
-		return withoutPath(err)
+		return direct.WithoutPath(err)
 	}
 	defer os.Remove(temp)
 	if err := f.Close(); err != nil {
-		return withoutPath(err)
+		return direct.WithoutPath(err)
 	}
 	if err := writeFile(temp, songs, rows); err != nil {
 		return err
@@ -54,11 +55,11 @@ func write(path string, songs []*store.Song) error {
 
 // rowsOf returns the songs' rows of the tables: each starts in every array
 // where the song before it ends.
-func rowsOf(songs []*store.Song) ([]row, error) {
+func rowsOf(songs []*store.Song) ([]direct.Row, error) {
 	if len(songs) == 0 {
 		return nil, errors.New("no songs")
 	}
-	rows := make([]row, len(songs))
+	rows := make([]direct.Row, len(songs))
 	var next [store.NumArrays]int
 	for i, s := range songs {
 		rows[i].Track = s.Track
@@ -66,7 +67,7 @@ func rowsOf(songs []*store.Song) ([]row, error) {
 			if len(s.Arrays[a])%a.Columns() != 0 {
 				return nil, fmt.Errorf("track %s: %s: %d values, want rows of %d", s.ID, a, len(s.Arrays[a]), a.Columns())
 			}
-			rows[i].start[a] = int32(next[a])
+			rows[i].Start[a] = int32(next[a])
 			next[a] += rowsToWrite(s, a)
 			if next[a] > math.MaxInt32 {
 				return nil, fmt.Errorf("%s: more rows than int32 can count", a)
@@ -100,7 +101,7 @@ type writer struct {
 	err        error
 }
 
-func writeFile(path string, songs []*store.Song, rows []row) (err error) {
+func writeFile(path string, songs []*store.Song, rows []direct.Row) (err error) {
 	lock()
 	defer unlock()
 	w := &writer{chunkBytes: 8 << 10}
@@ -112,22 +113,22 @@ func writeFile(path string, songs []*store.Song, rows []row) (err error) {
 	}
 	w.group("/", "H5 Song File", nil)
 	w.group("/analysis", "Echo Nest analysis of the song", func(g *hdf5.Group) {
-		for _, a := range byName {
-			w.songArrays(g, a, songs, int(rows[len(rows)-1].start[a])+rowsToWrite(songs[len(songs)-1], a))
+		for _, a := range direct.ArraysByName() {
+			w.songArrays(g, a, songs, int(rows[len(rows)-1].Start[a])+rowsToWrite(songs[len(songs)-1], a))
 		}
-		w.table(g, &analysisTable, rows)
+		w.table(g, &direct.AnalysisTable, rows)
 	})
 	w.group("/metadata", "metadata about the song", func(g *hdf5.Group) {
 		w.empty(g, "artist_terms", "array of terms (Echo Nest tags) for an artist", textType(256))
 		w.empty(g, "artist_terms_freq", "array of term (Echo Nest tags) frequencies for an artist", hdf5.T_IEEE_F64LE)
 		w.empty(g, "artist_terms_weight", "array of term (Echo Nest tags) weights for an artist", hdf5.T_IEEE_F64LE)
 		w.empty(g, "similar_artists", "array of similar artists Echo Nest id", textType(20))
-		w.table(g, &metadataTable, rows)
+		w.table(g, &direct.MetadataTable, rows)
 	})
 	w.group("/musicbrainz", "data about the song coming from MusicBrainz", func(g *hdf5.Group) {
 		w.empty(g, "artist_mbtags", "array of tags from MusicBrainz for an artist", textType(256))
 		w.empty(g, "artist_mbtags_count", "array of tag counts from MusicBrainz for an artist", hdf5.T_STD_I32LE)
-		w.table(g, &musicbrainzTable, rows)
+		w.table(g, &direct.MusicbrainzTable, rows)
 	})
 	w.check(w.file.Close())
 	return w.err
@@ -290,79 +291,79 @@ func textType(size int) *hdf5.Datatype {
 }
 
 // table writes a songs table.
-func (w *writer) table(g *hdf5.Group, t *table, rows []row) {
+func (w *writer) table(g *hdf5.Group, t *direct.Table, rows []direct.Row) {
 	if w.err != nil {
 		return
 	}
-	record, err := t.recordType()
+	record, err := recordType(t)
 	if !w.check(err) {
 		return
 	}
 	defer record.Close()
 	var data []byte
 	for i := range rows {
-		if data, err = t.appendRow(data, &rows[i]); !w.check(err) {
+		if data, err = appendRow(data, t, &rows[i]); !w.check(err) {
 			return
 		}
 	}
 	w.dataset(g, "songs", &record.Datatype, len(rows), 1, &data, func(d *hdf5.Dataset) {
 		w.text(d, "CLASS", "TABLE\x00")
-		for i := range t.columns {
-			w.fieldAttributes(d, i, &t.columns[i])
+		for i := range t.Columns {
+			w.fieldAttributes(d, i, &t.Columns[i])
 		}
 		w.number(d, "NROWS", hdf5.T_STD_I64LE, int64(len(rows)))
-		w.text(d, "TITLE", t.title+"\x00")
+		w.text(d, "TITLE", t.Title+"\x00")
 		w.text(d, "VERSION", "2.6\x00")
 	})
 }
 
 // fieldAttributes writes PyTables' attributes of a table's column i.
-func (w *writer) fieldAttributes(d *hdf5.Dataset, i int, c *column) {
+func (w *writer) fieldAttributes(d *hdf5.Dataset, i int, c *direct.Column) {
 	fill := fmt.Sprintf("FIELD_%d_FILL", i)
-	switch c.kind() {
-	case intColumn:
+	switch c.Kind() {
+	case direct.Int:
 		w.number(d, fill, hdf5.T_STD_I32LE, int32(0))
-	case floatColumn:
+	case direct.Float:
 		w.number(d, fill, hdf5.T_IEEE_F64LE, 0.0)
 	default:
 		w.text(d, fill, "\x00")
 	}
-	w.text(d, fmt.Sprintf("FIELD_%d_NAME", i), c.name+"\x00")
+	w.text(d, fmt.Sprintf("FIELD_%d_NAME", i), c.Name+"\x00")
 }
 
 // recordType returns the type of a table's rows.
-func (t *table) recordType() (*hdf5.CompoundType, error) {
-	record, err := hdf5.NewCompoundType(t.rowSize())
+func recordType(t *direct.Table) (*hdf5.CompoundType, error) {
+	record, err := hdf5.NewCompoundType(t.RowSize())
 	if err != nil {
 		return nil, err
 	}
 	offset := 0
-	for i := range t.columns {
-		c := &t.columns[i]
-		switch c.kind() {
-		case intColumn:
-			err = record.Insert(c.name, offset, hdf5.T_STD_I32LE)
-		case floatColumn:
-			err = record.Insert(c.name, offset, hdf5.T_IEEE_F64LE)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		switch c.Kind() {
+		case direct.Int:
+			err = record.Insert(c.Name, offset, hdf5.T_STD_I32LE)
+		case direct.Float:
+			err = record.Insert(c.Name, offset, hdf5.T_IEEE_F64LE)
 		default:
-			typ := textType(c.size)
-			err = record.Insert(c.name, offset, typ)
+			typ := textType(c.Size)
+			err = record.Insert(c.Name, offset, typ)
 			typ.Close()
 		}
 		if err != nil {
 			record.Close()
 			return nil, err
 		}
-		offset += c.width()
+		offset += c.Width()
 	}
 	return record, nil
 }
 
 // appendRow appends a row's bytes.
-func (t *table) appendRow(b []byte, r *row) ([]byte, error) {
-	for i := range t.columns {
-		c := &t.columns[i]
-		switch v := c.value(r).(type) {
+func appendRow(b []byte, t *direct.Table, r *direct.Row) ([]byte, error) {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		switch v := c.Value(r).(type) {
 		case int32:
 			b = binary.LittleEndian.AppendUint32(b, uint32(v))
 		case *int32:
@@ -373,11 +374,11 @@ func (t *table) appendRow(b []byte, r *row) ([]byte, error) {
 			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*v))
 		default:
 			s := textOf(v)
-			if len(s) >= c.size || strings.Contains(s, "\x00") {
-				return nil, fmt.Errorf("track %s: %s %q does not fit %d bytes ended by zero", r.ID, c.name, s, c.size)
+			if len(s) >= c.Size || strings.Contains(s, "\x00") {
+				return nil, fmt.Errorf("track %s: %s %q does not fit %d bytes ended by zero", r.ID, c.Name, s, c.Size)
 			}
 			b = append(b, s...)
-			b = append(b, make([]byte, c.size-len(s))...)
+			b = append(b, make([]byte, c.Size-len(s))...)
 		}
 	}
 	return b, nil

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"tatum/ingest/direct"
 	"tatum/store"
 )
 
 // sameSong reports the first difference of two songs, bit for bit, in the
 // arrays asked for.
-func sameSong(t *testing.T, got, want *store.Song, arrays Arrays) {
+func sameSong(t *testing.T, got, want *store.Song, arrays direct.Arrays) {
 	t.Helper()
 	g, w := got.Track, want.Track
 	for _, f := range []*float64{&g.Duration, &g.Tempo, &g.Loudness, &w.Duration, &w.Tempo, &w.Loudness} {
@@ -32,7 +33,7 @@ func sameSong(t *testing.T, got, want *store.Song, arrays Arrays) {
 		t.Errorf("track: got %v, want %v", numbers(&got.Track), numbers(&want.Track))
 	}
 	for a := range store.Array(store.NumArrays) {
-		if Arrays(a) >= arrays {
+		if direct.Arrays(a) >= arrays {
 			if got.Arrays[a] != nil {
 				t.Errorf("%s: read, want nil", a)
 			}
@@ -89,9 +90,10 @@ func TestRoundTrip(t *testing.T) {
 		{"no bars", demo[13:14]},
 		{"aggregate", append(demo[:99:99], oddSong())},
 	} {
-		for _, arrays := range []Arrays{Features, All} {
+		for _, arrays := range []direct.Arrays{direct.Features, direct.All} {
 			t.Run(c.name, func(t *testing.T) {
-				got, err := Read(writeSongs(t, c.songs...), arrays)
+				path := writeSongs(t, c.songs...)
+				got, err := Read(path, arrays)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -100,6 +102,11 @@ func TestRoundTrip(t *testing.T) {
 				}
 				for i := range got {
 					sameSong(t, got[i], c.songs[i], arrays)
+				}
+				if len(got) == 1 {
+					checkDirect(t, path, arrays, got[0])
+				} else {
+					checkDirectUnsure(t, path)
 				}
 			})
 		}
@@ -110,7 +117,7 @@ func TestRoundTrip(t *testing.T) {
 func TestWriteAbsentArrays(t *testing.T) {
 	s := &store.Song{Track: store.Track{ID: "TRABCDE128F0123456"}}
 	s.Arrays[store.SegmentsStart] = []float64{1, 2, 3}
-	got, err := Read(writeSongs(t, s), All)
+	got, err := Read(writeSongs(t, s), direct.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,20 @@
-package msd
+package direct
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
 )
+
+// ErrUnsure is returned when the file is one that package msd has to read: it
+// is laid out as this package does not know, or damaged. Test for it with
+// [errors.Is].
+var ErrUnsure = errors.New("left to libhdf5")
+
+// unsure returns an error that is ErrUnsure and says why.
+func unsure(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrUnsure, fmt.Sprintf(format, args...))
+}
 
 // The steps of reading a file, as in [Error].
 const (
@@ -37,12 +47,24 @@ func (e *Error) Error() string {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// withoutPath returns what the system said without the path and the call,
+// WithoutPath returns what the system said without the path and the call,
 // since Error names the path already.
-func withoutPath(err error) error {
+func WithoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err
 	}
 	return err
 }
+
+// Reasons of an [Error] that need no figures.
+var (
+	ErrEmpty     = errors.New("the file is empty")
+	ErrNotHDF5   = errors.New("not an HDF5 file")
+	ErrCut       = errors.New("HDF5 cannot open it: cut short, damaged or being written")
+	ErrNoGroup   = errors.New("no group /analysis")
+	ErrMissing   = errors.New("missing")
+	ErrGroup     = errors.New("is a group, want a dataset")
+	ErrNoTrackID = errors.New("no column track_id")
+	ErrNoRows    = errors.New("no rows, want one per song")
+)
