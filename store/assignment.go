@@ -155,7 +155,14 @@ func decodeAssignments(key, value []byte, dst []Assignment) ([]Assignment, error
 	if n*k > len(value) { // a place has more bytes than that
 		return nil, corrupt(key, "value is too short")
 	}
-	dst = slices.Grow(dst[:0], n)[:n]
+	if cap(dst) < n || n > 0 && cap(dst[:n][0].Distances) < k {
+		dst = make([]Assignment, n)
+		distances := make([]float64, n*k)
+		for i := range dst {
+			dst[i].Distances = distances[i*k : (i+1)*k : (i+1)*k]
+		}
+	}
+	dst = dst[:n]
 	for i := range dst {
 		a := &dst[i]
 		d.place(a, k)
