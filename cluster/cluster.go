@@ -262,7 +262,7 @@ func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s sto
 // one batch is written, the next is labelled.
 func (r *runner) placeAll(ctx context.Context) error {
 	var writing errgroup.Group
-	var buffers [2][][]byte // of the batch that is written, and of the next, by run
+	var memory, written [][]byte // of the batch, and of the one that is being written, by run
 	for first := 0; first < len(r.ids); {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, writing.Wait())
@@ -275,15 +275,16 @@ func (r *runner) placeAll(ctx context.Context) error {
 		}
 		encoded := make([]store.EncodedAssignments, end-first)
 		runs := (len(encoded) + placeRows - 1) / placeRows
-		buffers[0], buffers[1] = buffers[1], append(buffers[0], make([][]byte, max(0, runs-len(buffers[0])))...)
+		written, memory = memory, written
+		memory = slices.Grow(memory[:0], runs)[:runs]
 		err = r.each(ctx, runs, func(_ *Fitter, run int) error {
-			from, buf := run*placeRows, buffers[1][run][:0]
+			from, buf := run*placeRows, memory[run][:0]
 			r.fitted.place(b, from, min(from+placeRows, len(encoded)), func(placed []store.Placed) {
 				for i, p := range placed {
 					encoded[from+i], buf = store.EncodeAssignments(buf, p.ID, p.Places)
 				}
 			})
-			buffers[1][run] = buf
+			memory[run] = buf
 			return nil
 		})
 		if err := errors.Join(err, writing.Wait()); err != nil {
