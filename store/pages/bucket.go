@@ -138,7 +138,21 @@ func (w *walk) visit(id uint64, low, high []byte, depth int) error {
 			return err
 		}
 	}
-	return nil
+	if end == p.count || w.done {
+		return nil
+	}
+	// A damaged key may be greater than those of its child: they would be looked
+	// for in the child before it.
+	return w.checkFirst(p.child(end), p.key(end))
+}
+
+// checkFirst checks that a page begins with the key that its branch has of it.
+func (w *walk) checkFirst(id uint64, key []byte) error {
+	p, err := w.page(id)
+	if err == nil && !bytes.Equal(p.key(0), key) {
+		err = damaged(id, "begins with key %q, want %q", p.key(0), key)
+	}
+	return err
 }
 
 // children returns the first of a branch's children that may hold keys of the

@@ -211,6 +211,45 @@ func readDeep(t *testing.T, data []byte) error {
 	})
 }
 
+// TestGreaterBranchKey makes a branch's key greater than those that its child
+// begins with: a search for them goes to the child before it, and must not say
+// that they are not there.
+func TestGreaterBranchKey(t *testing.T) {
+	p := newPatient(t)
+	leaf := page{data: p.at(p.whole, p.leaf)}
+	if err := leaf.readHeader(); err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Clone(p.whole)
+	branch := page{data: p.at(data, p.branch)}
+	if err := branch.readHeader(); err != nil {
+		t.Fatal(err)
+	}
+	copy(branch.key(p.nth), leaf.key(3))
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := view(t, path, func(ps *Pages) error {
+		b, err := bucket(ps, "deep")
+		if err != nil {
+			return err
+		}
+		for i := range 3 {
+			if value, err := b.Get(leaf.key(i)); !errors.Is(err, ErrDamaged) {
+				t.Errorf("Get(%q) = %d bytes, %v, want ErrDamaged", leaf.key(i), len(value), err)
+			}
+			if keys, err := keysIn(&b, leaf.key(i), leaf.key(i+1)); !errors.Is(err, ErrDamaged) {
+				t.Errorf("range from %q: %q, %v, want ErrDamaged", leaf.key(i), keys, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFindIsFast checks that a key that is there is found without verifying the
 // pages, and one in a damaged leaf is not.
 func TestFindIsFast(t *testing.T) {
