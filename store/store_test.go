@@ -223,7 +223,7 @@ func TestBadFileKeepsItsTracks(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(*f, bad) {
 			t.Errorf("File = %+v, %v, want %+v", f, err, bad)
 		}
-		if f.Unchanged(9, 0, false) {
+		if f.Unchanged(9, 0, FeatureArrays) {
 			t.Error("a bad file counts as unchanged")
 		}
 	})
@@ -731,7 +731,7 @@ func TestChecksumBindsValueToKey(t *testing.T) {
 func TestGoldenBytes(t *testing.T) {
 	song, vectors := testSong(testID(1), "/a", 7)
 	encoded := EncodeSong(song, vectors)
-	file := &File{Path: "/a", Size: 5, ModTime: 6, Extras: true, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
+	file := &File{Path: "/a", Size: 5, ModTime: 6, Arrays: AllArrays, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
 	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
 		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0}}, {}}}
 	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
@@ -745,7 +745,7 @@ func TestGoldenBytes(t *testing.T) {
 		got        []byte
 	}{
 		{"track", goldenTrack, encoded.track},
-		{"arrays", goldenArrays, encoded.arrays[featureArrays]},
+		{"arrays", goldenArrays, encoded.arrays[featureGroup]},
 		{"vectors", goldenVectors, encoded.vectors[:21+24]},
 		{"last vector", goldenLastVector, encoded.vectors[len(encoded.vectors)-12:]},
 		{"file", goldenFile, sealFile(file)},
@@ -775,7 +775,7 @@ func TestSpecialValuesComeBack(t *testing.T) {
 // roundTrip checks that values come back bit for bit, in each group.
 func roundTrip(t *testing.T, values []float64) {
 	t.Helper()
-	for g, a := range map[group]Array{featureArrays: BeatsStart, extraArrays: TatumsConfidence} {
+	for g, a := range map[group]Array{featureGroup: BeatsStart, otherGroup: TatumsConfidence} {
 		var in, out [NumArrays][]float64
 		in[a] = values
 		if err := decodeArrays(nil, appendArrays(nil, g, &in), g, &out); err != nil {
@@ -864,7 +864,7 @@ func FuzzDecoders(f *testing.F) {
 			}
 		}
 		var arrays [NumArrays][]float64
-		same("arrays", decodeArrays(key, data, featureArrays, &arrays), nil)
+		same("arrays", decodeArrays(key, data, featureGroup, &arrays), nil)
 		var s EncodedSong
 		same("song", s.UnmarshalBinary(data), nil)
 	})

@@ -35,8 +35,8 @@ func realFiles(tb testing.TB) []string {
 
 var bothArrays = []struct {
 	name   string
-	arrays direct.Arrays
-}{{"features", direct.Features}, {"all", direct.All}}
+	arrays store.ArraySet
+}{{"features", store.FeatureArrays}, {"all", store.AllArrays}}
 
 // difference returns what differs first in two songs, bit for bit, or nothing.
 func difference(got, want *store.Song) string {

@@ -33,13 +33,15 @@ type Reader struct {
 }
 
 // Read reads a song file with a new Reader.
-func Read(path string, arrays Arrays) (*store.Song, error) { return new(Reader).Read(path, arrays) }
+func Read(path string, arrays store.ArraySet) (*store.Song, error) {
+	return new(Reader).Read(path, arrays)
+}
 
 // Read returns the song of the file at path, with the arrays asked for: the
 // song that package msd would return. It is the caller's to keep.
 //
 // The error is an [*Error], the one that msd would return, or ErrUnsure.
-func (r *Reader) Read(path string, arrays Arrays) (*store.Song, error) {
+func (r *Reader) Read(path string, arrays store.ArraySet) (*store.Song, error) {
 	r.path = path
 	r.begin("", StepOpen)
 	info, err := os.Stat(path) // first, since to open a named pipe is to wait
@@ -72,7 +74,7 @@ func (r *Reader) begin(dataset, step string) { r.dataset, r.step = dataset, step
 
 // song reads the open file, in the order in which msd reads, so that of several
 // faults the same is found.
-func (r *Reader) song(arrays Arrays) (*store.Song, error) {
+func (r *Reader) song(arrays store.ArraySet) (*store.Song, error) {
 	var err error
 	if r.super, err = r.openSuperblock(); err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (r *Reader) song(arrays Arrays) (*store.Song, error) {
 		return nil, err
 	}
 	song := &store.Song{Track: r.row.Track}
-	for a := range store.Array(arrays) {
+	for a := range arrays.End() {
 		if song.Arrays[a], err = r.readArray(a); err != nil {
 			return nil, err
 		}
