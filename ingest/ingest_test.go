@@ -240,9 +240,15 @@ func tempStore(t *testing.T) (dir, db string) {
 	return filepath.Join(dir, "songs"), filepath.Join(dir, "tatum.db")
 }
 
-// TestOddWorkers checks that a worker's end costs the file that it was at, and
-// no other.
+// TestOddWorkers checks that a process's end costs the file that it was at, and
+// no other, whether the others are read by it or not.
 func TestOddWorkers(t *testing.T) {
+	for _, reader := range []Reader{Auto, LibHDF5} {
+		t.Run(reader.String(), func(t *testing.T) { testOddWorkers(t, reader) })
+	}
+}
+
+func testOddWorkers(t *testing.T, reader Reader) {
 	for _, c := range []struct{ name, want string }{
 		{"exit", "reader died: exit status 7: heap is damaged"},
 		{"kill", "reader died: signal: killed"},
@@ -259,12 +265,12 @@ func TestOddWorkers(t *testing.T) {
 			songs := demo(8, 1)
 			writeDemo(t, dir, songs)
 			odd := filepath.Join(dir, string(songs[3].ID[:6]), c.name+"-x.h5")
-			write(t, odd, demo(1, 2)...)
-			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(2, 3)[1])
-			sum := run(t, db, Options{Paths: []string{dir}, Reader: LibHDF5, Workers: 1, Process: testWorker("odd"), Timeout: 3 * time.Second})
+			write(t, odd, demo(2, 2)...) // of two songs, for which libhdf5 is needed
+			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(4, 3)[2:]...)
+			sum := run(t, db, Options{Paths: []string{dir}, Reader: reader, Workers: 1, Process: testWorker("odd"), Timeout: 3 * time.Second})
 			added := 8
 			if c.name == "half" {
-				added = 10
+				added = 12
 			}
 			checkCounts(t, sum, added, 0, 0, 0, 0, 2)
 			for _, bad := range sum.Bad {
@@ -273,7 +279,7 @@ func TestOddWorkers(t *testing.T) {
 				}
 			}
 			// A good worker takes them out of quarantine.
-			checkCounts(t, run(t, db, Options{Paths: []string{dir}}), 10-added, added-8, 0, 8, 0, 0)
+			checkCounts(t, run(t, db, Options{Paths: []string{dir}}), 12-added, added-8, 0, 8, 0, 0)
 			checkSame(t, contents(t, db), ingested(t, Options{Paths: []string{dir}}))
 		})
 	}
@@ -311,6 +317,42 @@ func TestNoWorker(t *testing.T) {
 				t.Errorf("store has %v", got)
 			}
 		})
+	}
+}
+
+// TestReaders checks that the store is the same whatever the songs are read with,
+// and that a process starts when it is needed.
+func TestReaders(t *testing.T) {
+	dir := t.TempDir()
+	writeDemo(t, dir, demo(20, 1))
+	write(t, filepath.Join(dir, "TRM", "many.h5"), demo(16, 3)...)
+	if err := os.WriteFile(filepath.Join(dir, "text.h5"), []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	started := filepath.Join(t.TempDir(), "started")
+	for _, arrays := range []store.ArraySet{store.FeatureArrays, store.AllArrays} {
+		o := Options{Paths: []string{dir, plainSongs, foreignSongs}, Arrays: arrays, Workers: 2}
+		o.Process = []string{"/bin/sh", "-c", `echo >> "$0"; exec "$@"`, started}
+		o.Process = append(o.Process, testWorker("good")...)
+		got := ingested(t, o)
+		o.Reader = LibHDF5
+		checkSame(t, got, ingested(t, o))
+	}
+	// Of the workers with libhdf5 alone each starts one.
+	if lines, err := os.ReadFile(started); err != nil || len(lines) < 6 || len(lines) > 8 {
+		t.Errorf("%d processes started, %v, want from 6 to 8", len(lines), err)
+	}
+}
+
+// TestPanic checks that a file which makes its reader panic is left to the
+// process, and that the next one is read.
+func TestPanic(t *testing.T) {
+	w := worker{o: &Options{}} // without a reader, whose first use panics
+	if r := w.read(plainSongs + "/gzip.h5"); r != nil {
+		t.Errorf("got %+v, want nothing", r)
+	}
+	if r := w.read(plainSongs + "/gzip.h5"); r == nil || r.bad != nil {
+		t.Errorf("got %+v, want a song", r)
 	}
 }
 

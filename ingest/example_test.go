@@ -1,0 +1,41 @@
+//go:build cgo
+
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"tatum/ingest"
+	"tatum/ingest/msd"
+	"tatum/store"
+)
+
+// Songs of the Million Song Dataset's layout become tracks of a store.
+func Example() {
+	dir, err := os.MkdirTemp("", "songs")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	for song := range msd.Demo(20, 1) {
+		if err := msd.Write(filepath.Join(dir, string(song.ID)+".h5"), []*store.Song{song}); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	o := ingest.Options{Paths: []string{dir}, Workers: 2}
+	for range 2 {
+		sum, err := ingest.Run(context.Background(), filepath.Join(dir, "tatum.db"), o)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(sum.Added, "added,", sum.Unchanged, "unchanged,", len(sum.Bad), "bad")
+	}
+	// Output:
+	// 20 added, 0 unchanged, 0 bad
+	// 0 added, 20 unchanged, 0 bad
+}
