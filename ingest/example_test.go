@@ -5,7 +5,6 @@ package ingest_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -17,25 +16,25 @@ import (
 // Songs of the Million Song Dataset's layout become tracks of a store.
 func Example() {
 	dir, err := os.MkdirTemp("", "songs")
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	defer os.RemoveAll(dir)
 	for song := range msd.Demo(20, 1) {
-		if err := msd.Write(filepath.Join(dir, string(song.ID)+".h5"), []*store.Song{song}); err != nil {
-			log.Fatal(err)
-		}
+		check(msd.Write(filepath.Join(dir, string(song.ID)+".h5"), []*store.Song{song}))
 	}
 
 	o := ingest.Options{Paths: []string{dir}, Workers: 2}
 	for range 2 {
 		sum, err := ingest.Run(context.Background(), filepath.Join(dir, "tatum.db"), o)
-		if err != nil {
-			log.Fatal(err)
-		}
+		check(err)
 		fmt.Println(sum.Added, "added,", sum.Unchanged, "unchanged,", len(sum.Bad), "bad")
 	}
 	// Output:
 	// 20 added, 0 unchanged, 0 bad
 	// 0 added, 20 unchanged, 0 bad
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

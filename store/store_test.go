@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -668,42 +667,6 @@ func TestWriterWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Close()
-}
-
-// TestLockFileOfSharedStore checks that whoever may write to a store may lock it.
-func TestLockFileOfSharedStore(t *testing.T) {
-	w, path := testWriter(t)
-	w.Close()
-	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o644} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		w, err := OpenWriter(t.Context(), path, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Close()
-		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode {
-			t.Errorf("lock file %v, %v, want mode %v as the store", info.Mode(), err, mode)
-		}
-	}
-	if os.Getuid() != 0 {
-		t.Log("skipped: the group, which only root can give")
-		return
-	}
-	const group = 54321
-	if err := os.Chown(path, -1, group); err != nil {
-		t.Fatal(err)
-	}
-	w, err := OpenWriter(t.Context(), path, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	info, err := os.Stat(lockPath(path))
-	if err != nil || info.Sys().(*syscall.Stat_t).Gid != group {
-		t.Errorf("lock file %+v, %v, want group %d", info, err, group)
-	}
 }
 
 func TestChecksumBindsValueToKey(t *testing.T) {
