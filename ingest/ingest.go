@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,12 @@ const (
 	// maxWaiting how many pieces of each, of pipeBuffer bytes or one song.
 	maxQueued  = 64
 	maxWaiting = 16
+
+	// gcPercent is how much the heap grows between collections, in per cent.
+	// Songs are short-lived. Measured on 10,000 of them, 200 takes a twentieth
+	// less time than 100, and 140 MB with the features, 220 MB with all arrays;
+	// more gains nothing, and 800 takes 650 MB.
+	gcPercent = 200
 
 	// A batch is saved when it has this many songs or bytes, or when its first
 	// song has waited this long.
@@ -125,11 +132,13 @@ type Failure struct {
 // files are listed in the summary and are no error. When ctx ends, Run saves
 // what has been read and returns the summary with ctx's error; the same call
 // goes on from there. It returns store.ErrLocked while another process writes.
+// While it runs, the garbage collector of the whole process comes less often.
 func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	in := &ingester{o: o}
 	in.o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	in.o.StartTimeout = cmp.Or(o.StartTimeout, DefaultTimeout)
 	in.o.Workers = min(max(1, o.Workers), MaxWorkers)
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	files, failures := find(o.Paths)
 	in.sum.Bad = failures
 	defer in.sum.sort()

@@ -31,6 +31,7 @@ type result struct {
 type worker struct {
 	o      *Options
 	reader *direct.Reader
+	song   store.Song // the one read last
 	calc   seqstat.Calculator
 	p      *process // nil when there is none
 }
@@ -93,12 +94,11 @@ func (w *worker) encoded(path string) (_ *store.EncodedSong, err error) {
 			err = fmt.Errorf("%w: panic: %v", direct.ErrUnsure, p)
 		}
 	}()
-	s, err := w.reader.Read(path, w.o.Arrays)
-	if err != nil {
+	if err := w.reader.ReadTo(&w.song, path, w.o.Arrays); err != nil {
 		return nil, err
 	}
-	s.Source = store.Source{Path: path}
-	return encode(&w.calc, s)
+	w.song.Source = store.Source{Path: path}
+	return encode(&w.calc, &w.song)
 }
 
 // encode returns a song with its vectors, ready to be stored.
