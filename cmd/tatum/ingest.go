@@ -62,7 +62,7 @@ the store is the same.`,
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("arrays", completeWords(store.ArraySetNames...)))
 	flags.StringVar(&reader, "reader", "auto", "`what` to read files with: auto, or libhdf5 alone")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("reader", completeWords(ingest.ReaderNames...)))
-	flags.IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "`number` of files to read at once, at most 1024")
+	flags.IntVar(&o.Workers, "workers", min(runtime.GOMAXPROCS(0), ingest.MaxWorkers), "`number` of files to read at once, at most 1024")
 	g.addWait(cmd)
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
