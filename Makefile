@@ -3,10 +3,13 @@
 # make parity compares every number with scikit-learn's, in virtual environments
 # make lint   go vet, gofmt, golangci-lint
 # make bench  speed of reading, statistics, clustering, store
+#
+# make flips  changes bytes of a store and asks it everything
 # make cross  builds for the other systems, without libhdf5
 # make windows runs the Windows build under wine
 #
-# and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale
+# and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; and big
+# and growth, which measure what commands cost on a store of a million tracks
 
 GO     ?= go
 PYTHON ?= python3
@@ -18,7 +21,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity kill soak scale lint bench cross windows clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench cross windows clean
 
 build: deps
 	$(GO) build -o $(TATUM) ./cmd/tatum
@@ -66,17 +69,31 @@ fuzz-parity: parity
 
 # Every decoder on random bytes, for 20 seconds each.
 fuzz: deps
-	for f in FuzzDecoders FuzzArraysRoundTrip FuzzPage; do \
+	for f in FuzzDecoders FuzzArraysRoundTrip; do \
 		$(GO) test ./store -run '^$$' -fuzz "^$$f$$" -fuzztime 20s || exit 1; done
+	$(GO) test ./store/pages -run '^$$' -fuzz '^FuzzPage$$' -fuzztime 20s
 	$(GO) test ./ingest/direct -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 20s -fuzzminimizetime 10x
 
 # Processes killed at random moments, many times over; bytes of a store flipped;
 # song files damaged.
 kill: deps
 	TATUM_KILLS=100 TATUM_STORE_KILLS=100 $(GO) test -count=1 -run 'Kill|IngestProcess' -v -timeout 90m ./cmd/tatum
-	TATUM_FLIPS=2000 $(GO) test -count=1 -run TestFlippedBytes -v -timeout 60m ./cmd/tatum
+	TATUM_FLIPS=10000 $(GO) test -count=1 -run TestFlippedBytes -v -timeout 90m ./cmd/tatum
 	TATUM_MUTATIONS=5000 $(GO) test -count=1 -run TestMutat -v -timeout 60m ./ingest
 	TATUM_MUTATIONS=100000 $(GO) test -count=1 -run TestMutated -v -timeout 60m ./ingest/direct
+
+flips: deps
+	TATUM_FLIPS=400 TATUM_SEED=2 $(GO) test -count=1 -run TestFlippedBytes -v ./cmd/tatum
+
+# A store of N made-up tracks, clustered, at DB: 14 kB a track.
+N  ?= 1000000
+DB ?= big.db
+big: deps
+	TATUM_BIG=$(abspath $(DB)) TATUM_BIG_TRACKS=$(N) $(GO) test -count=1 -run TestBig -v -timeout 3h ./cmd/tatum
+
+# What commands cost on the store at DB: the median of five whole processes.
+growth: deps
+	TATUM_GROWTH=$(abspath $(DB)) $(GO) test -count=1 -run TestGrowth -v -timeout 1h ./cmd/tatum
 
 # Songs in slices with clusterings between: do size and time per song grow?
 soak: deps
@@ -105,7 +122,7 @@ cross:
 # what only Unix tells of a directory.
 WINDOWS_TESTS := ./store/... ./cluster/... ./query ./query/render ./ingest ./ingest/direct ./ingest/seqstat
 windows: build cross
-	@{ test -x /usr/lib/wine/wine64 && command -v x86_64-w64-mingw32-gcc script; } >/dev/null || \
+	@{ test -x /usr/lib/wine/wine64 && command -v x86_64-w64-mingw32-gcc && command -v script; } >/dev/null || \
 		{ $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends wine64 gcc-mingw-w64-x86-64 bsdutils; }
 	cmd/tatum/testdata/windows/windows.sh $(TATUM) bin/windows-amd64/tatum.exe .windows
 	env -u DISPLAY WINEPREFIX=$(CURDIR)/.windows/wine WINEDEBUG=-all CGO_ENABLED=0 GOOS=windows \

@@ -102,7 +102,11 @@ func (a *assigner) assignBatch() (int, error) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for from := 0; from < len(placed); from += placeRows {
 		g.Go(func() error {
-			copy(placed[from:], a.labeller.place(b, from, min(from+placeRows, len(placed))))
+			a.labeller.place(b, from, min(from+placeRows, len(placed)), func(some []store.Placed) {
+				for i, p := range some {
+					placed[from+i] = p.Clone()
+				}
+			})
 			return nil
 		})
 	}

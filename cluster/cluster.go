@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,9 +54,9 @@ type FeatureReport struct {
 // training fold fewer than clusters; then nothing has been done. When ctx is
 // cancelled, what stood in the store before stands there still.
 //
-// Besides IDs, two features are in memory at a time, 240 bytes a track each, with
-// 24 bytes a track for the lists of members, and for each fit that runs at once a
-// scaled copy of its training rows.
+// Besides IDs, four features are in memory at a time, 240 bytes a track each, with
+// 48 bytes a track for the lists of members of two, and for each fit that runs at
+// once a scaled copy of its training rows.
 func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	r := &runner{w: w, p: p}
 	if r.p.Name == "" {
@@ -89,7 +90,9 @@ type runner struct {
 
 	fitters chan *Fitter // as many as fits may run at once
 	storing sync.Mutex   // one transaction at a time, so that none waits for the file's lock
+	telling sync.Mutex   // of progress
 	fitted  labeller     // the features that have been
+	labels  [store.NumFeatures][]store.Label
 	sums    [store.NumFeatures][sha256.Size]byte
 }
 
@@ -141,42 +144,76 @@ const maxGarbage = 256 << 20
 // default the garbage may grow as large as all else, which here is matrices
 // that cost nothing to look through.
 func (r *runner) gcPercent() int {
-	live := len(r.ids) * cols * 8 * (2 + cap(r.fitters))
+	live := len(r.ids) * cols * 8 * (readAhead + cap(r.fitters))
 	return max(10, min(100, maxGarbage*100/live))
 }
 
-// fitFeatures fits the features, two at a time: enough to keep every fitter
-// busy while one feature is read or stored, without having all in memory.
+// A featureMatrix is a feature's vectors, a row for each track.
+type featureMatrix struct {
+	number int // of the feature among those to be fitted
+	rows   []float64
+}
+
+// readAhead is how many matrices are in memory: of two features that are fitted,
+// enough to keep every fitter busy while one is labelled or stored, and of two
+// that are read meanwhile.
+const readAhead = 4
+
+// fitFeatures fits the features, two at a time. They are read two at a time too,
+// since half the cost of reading a feature is to find it.
 func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
 	reports := make([]FeatureReport, len(r.p.Features))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(2)
-	var done int
-	for i, f := range r.p.Features {
-		g.Go(func() error {
-			report, err := r.fitFeature(ctx, f)
-			if err != nil {
-				return fmt.Errorf("cluster %v: %w", f, err)
+	free := make(chan []float64, readAhead) // memory of matrices that are done with
+	for range readAhead {
+		free <- nil
+	}
+	read := make(chan featureMatrix)
+	g.Go(func() error {
+		defer close(read)
+		for first := 0; first < len(r.p.Features); first += 2 {
+			features := r.p.Features[first:min(first+2, len(r.p.Features))]
+			matrices := make([][]float64, len(features))
+			for i := range matrices {
+				select {
+				case matrices[i] = <-free:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
 			}
-			reports[i] = *report
-			r.storing.Lock()
-			defer r.storing.Unlock()
-			done++
-			r.progress(done)
+			if err := r.read(features, matrices); err != nil {
+				return err
+			}
+			for i, rows := range matrices {
+				select {
+				case read <- featureMatrix{first + i, rows}:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		return nil
+	})
+	var done atomic.Int64
+	for range 2 {
+		g.Go(func() error {
+			for m := range read {
+				f := r.p.Features[m.number]
+				report, err := r.fitFeature(ctx, f, m.rows)
+				if err != nil {
+					return fmt.Errorf("cluster %v: %w", f, err)
+				}
+				reports[m.number] = *report
+				free <- m.rows
+				r.progress(int(done.Add(1)))
+			}
 			return nil
 		})
 	}
 	return reports, g.Wait()
 }
 
-func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureReport, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	matrix, err := r.read(f)
-	if err != nil {
-		return nil, err
-	}
+func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix []float64) (*FeatureReport, error) {
 	models, err := r.fitFolds(ctx, matrix)
 	if err != nil {
 		return nil, err
@@ -186,7 +223,7 @@ func (r *runner) fitFeature(ctx context.Context, f store.Feature) (*FeatureRepor
 	if err != nil {
 		return nil, err
 	}
-	store.SortSpots(spots)
+	store.SortSpots(spots, r.p.K)
 	report := &FeatureReport{f, r.summary(models, spots, labels, matrix)}
 	return report, r.store(f, models, clusters, report.Summary, spots)
 }
@@ -213,6 +250,10 @@ func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s sto
 	r.storing.Lock()
 	defer r.storing.Unlock()
 	r.fitted[f] = foldModels{models, clusters}
+	r.labels[f] = make([]store.Label, len(spots))
+	for _, at := range spots {
+		r.labels[f][at.Row] = at.Label
+	}
 	return r.fit.PutFeature(f, stored, s, spots)
 }
 
@@ -221,6 +262,7 @@ func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s sto
 // one batch is written, the next is labelled.
 func (r *runner) placeAll(ctx context.Context) error {
 	var writing errgroup.Group
+	var memory, written [][]byte // of the batch, and of the one that is being written, by run
 	for first := 0; first < len(r.ids); {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, writing.Wait())
@@ -232,11 +274,17 @@ func (r *runner) placeAll(ctx context.Context) error {
 			return errors.Join(err, writing.Wait())
 		}
 		encoded := make([]store.EncodedAssignments, end-first)
-		err = r.each(ctx, (end-first+placeRows-1)/placeRows, func(_ *Fitter, run int) error {
-			from := run * placeRows
-			for i, p := range r.fitted.place(b, from, min(from+placeRows, len(encoded))) {
-				encoded[from+i] = store.EncodeAssignments(p.ID, p.Places)
-			}
+		runs := (len(encoded) + placeRows - 1) / placeRows
+		written, memory = memory, written
+		memory = slices.Grow(memory[:0], runs)[:runs]
+		err = r.each(ctx, runs, func(_ *Fitter, run int) error {
+			from, buf := run*placeRows, memory[run][:0]
+			r.fitted.place(b, from, min(from+placeRows, len(encoded)), func(placed []store.Placed) {
+				for i, p := range placed {
+					encoded[from+i], buf = store.EncodeAssignments(buf, p.ID, p.Places)
+				}
+			})
+			memory[run] = buf
 			return nil
 		})
 		if err := errors.Join(err, writing.Wait()); err != nil {
@@ -265,6 +313,10 @@ func (r *runner) readBatch(first, end int) (*batch, error) {
 	b := &batch{ids: r.ids[first:end], fold: func(_ store.Feature, i int) (store.Fold, bool) {
 		return store.Fold(r.folds[first+i]), true
 	}}
+	for _, f := range r.p.Features {
+		b.labels[f] = r.labels[f][first:end]
+		b.matrix[f] = make([]float64, 0, len(b.ids)*cols)
+	}
 	return b, r.w.View(func(db *store.DB) error {
 		return eachVectors(db, b.ids, func(v *store.Vectors) error { return b.add(v, r.p.Features) })
 	})
@@ -294,6 +346,8 @@ func eachVectors(db *store.DB, ids []store.TrackID, fn func(v *store.Vectors) er
 
 // progress tells of steps done, of which there are two for each feature.
 func (r *runner) progress(done int) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	if r.p.Progress != nil {
 		r.p.Progress(done, 2*len(r.p.Features))
 	}
@@ -303,40 +357,50 @@ func (r *runner) progress(done int) {
 // the file counts as memory of this process.
 const readTracks = 1 << 16
 
-// read returns a feature's vectors as a matrix of one row per track, and keeps
-// their hash.
-func (r *runner) read(f store.Feature) ([]float64, error) {
-	matrix := make([]float64, 0, len(r.ids)*cols)
-	h := sha256.New()
+// read makes matrices of the features' vectors, in the memory that they have if
+// it is enough, and keeps their hashes.
+func (r *runner) read(features []store.Feature, matrices [][]float64) error {
+	hashes := make([]hash.Hash, len(features))
+	for i := range features {
+		hashes[i] = sha256.New()
+		matrices[i] = resize(matrices[i], len(r.ids)*cols)
+	}
+	n := 0
 	var row store.Vector
 	r.storing.Lock()
 	defer r.storing.Unlock()
 	for ids := range slices.Chunk(r.ids, readTracks) {
 		err := r.w.View(func(db *store.DB) error {
 			return eachVectors(db, ids, func(v *store.Vectors) error {
-				if err := v.Vector(f, &row); err != nil {
-					return err
+				for i, f := range features {
+					if err := v.Vector(f, &row); err != nil {
+						return err
+					}
+					hashRow(hashes[i], v.IDBytes(), &row)
+					*rowAt(matrices[i], n) = row
 				}
-				hashRow(h, v.IDBytes(), &row)
-				matrix = append(matrix, row[:]...)
+				n++
 				return nil
 			})
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	h.Sum(r.sums[f][:0])
-	return matrix, nil
+	for i, f := range features {
+		hashes[i].Sum(r.sums[f][:0])
+	}
+	return nil
 }
 
 func hashRow(h hash.Hash, id []byte, v *store.Vector) {
 	var buf [store.TrackIDLen + 8*store.NumStats]byte
-	b := append(buf[:0], id...)
+	n := copy(buf[:], id)
 	for _, x := range v {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+		binary.LittleEndian.PutUint64(buf[n:], math.Float64bits(x))
+		n += 8
 	}
-	h.Write(b)
+	h.Write(buf[:])
 }
 
 // fingerprint returns the hash of all IDs and vectors that were fitted on.
@@ -405,41 +469,28 @@ func (r *runner) farthest(matrix []float64) (id store.TrackID, value float64) {
 func (r *runner) labelAll(ctx context.Context, models []*Model, clusters [][]int, matrix []float64) ([][]uint16, []store.Spot, error) {
 	n := len(r.ids)
 	all := make([][]uint16, len(models))
-	for fold := range all {
-		all[fold] = make([]uint16, n)
-	}
 	spots := make([]store.Spot, n)
-	err := r.each(ctx, (n+labelRows-1)/labelRows, func(_ *Fitter, run int) error {
-		first, end := run*labelRows, min((run+1)*labelRows, n)
-		index, labels := make([]int, 0, labelRows), make([]int, labelRows)
-		distances := make([]float64, labelRows*r.p.K)
-		for fold, m := range models {
-			index = index[:0]
-			for i := first; i < end; i++ {
-				index = append(index, i)
-			}
-			m.Assign(matrix, index, labels, nil)
-			for i, l := range labels[:len(index)] {
-				all[fold][first+i] = uint16(l)
-			}
-			index = slices.DeleteFunc(index, func(i int) bool { return int(r.folds[i]) != fold })
-			m.Assign(matrix, index, labels, distances)
-			for n, i := range index {
-				l := labels[n]
-				spots[i] = store.Spot{
-					Row: uint32(i), Fold: store.Fold(fold), Label: store.Label(l),
-					Cluster: store.Cluster(clusters[fold][l]), Distance: distances[n*r.p.K+l],
-				}
+	return all, spots, r.each(ctx, len(models), func(_ *Fitter, fold int) error {
+		m := models[fold]
+		train, held := Split(r.folds, fold)
+		all[fold] = make([]uint16, n)
+		for i, row := range train {
+			all[fold][row] = m.KMeans.Labels[i]
+		}
+		m.KMeans.Labels = nil // which nobody else asks for
+		labels, distances := make([]int, len(held)), make([]float64, len(held))
+		m.nearest(matrix, held, labels, distances)
+		for i, row := range held {
+			l := labels[i]
+			all[fold][row] = uint16(l)
+			spots[row] = store.Spot{
+				Row: uint32(row), Fold: store.Fold(fold), Label: store.Label(l),
+				Cluster: store.Cluster(clusters[fold][l]), Distance: distances[i],
 			}
 		}
 		return nil
 	})
-	return all, spots, err
 }
-
-// labelRows is how many rows are labelled in a run, by one model after the
-// other: so few that they stay in the processor's cache.
-const labelRows = 1024
 
 func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Model {
 	out := &store.Model{

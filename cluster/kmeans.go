@@ -118,6 +118,7 @@ const (
 type KMeans struct {
 	K          int
 	Centroids  []float64 // K × 30, row-major, in the space of the training rows
+	Labels     []uint16  // nearest centroid of each training row
 	Sizes      []int     // training rows nearest to each centroid; 0 is an empty cluster
 	Inertia    float64   // sum of squared distances of training rows to their centroids
 	Steps      int       // batches drawn
@@ -413,6 +414,7 @@ func (f *Fitter) result(batch, steps int) *KMeans {
 	m := &KMeans{
 		K:          k,
 		Centroids:  slices.Clone(f.centroids),
+		Labels:     make([]uint16, f.n),
 		Sizes:      make([]int, k),
 		Steps:      steps,
 		Iterations: (steps*batch + f.n - 1) / f.n,
@@ -427,6 +429,7 @@ func (f *Fitter) result(batch, steps int) *KMeans {
 		labels := f.labels[:len(index)]
 		label(f.rows, index, m.panels, f.best[:len(index)], labels)
 		for i, l := range labels {
+			m.Labels[start+i] = uint16(l)
 			m.Sizes[l]++
 			m.Inertia += squaredDistance(rowAt(f.rows, start+i), rowAt(m.Centroids, l))
 		}
@@ -477,7 +480,7 @@ const chunk = 64
 // nearest centroid to labels and its Euclidean distances to all K centroids to
 // distances, K values a row: MiniBatchKMeans's predict and transform. The
 // distances do not decide the label; rounding differs. Without distances (nil)
-// only labels are written. A row whose squares overflow has label 0 or that of
+// only labels are written, without labels only distances. A row whose squares overflow has label 0 or that of
 // some far centroid, and distances that are infinite or NaN.
 func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 	var limit [width]float64
@@ -492,7 +495,10 @@ func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 	var measured [chunk * width]float64
 	for n := len(rows) / cols; n > 0; n = len(rows) / cols {
 		n = min(n, chunk)
-		label(rows, index[:n], m.panels, best[:n], labels[:n])
+		if labels != nil {
+			label(rows, index[:n], m.panels, best[:n], labels[:n])
+			labels = labels[n:]
+		}
 		if distances != nil {
 			for i := range n {
 				norms[i] = squaredNorm(rowAt(rows, i))
@@ -503,7 +509,7 @@ func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 			}
 			distances = distances[n*m.K:]
 		}
-		rows, labels = rows[n*cols:], labels[n:]
+		rows = rows[n*cols:]
 	}
 }
 

@@ -1,6 +1,11 @@
 package cluster
 
-import "tatum/store"
+import (
+	"slices"
+	"sync"
+
+	"tatum/store"
+)
 
 // A labeller has the models of a clustering's features.
 type labeller [store.NumFeatures]foldModels
@@ -16,6 +21,9 @@ type foldModels struct {
 type batch struct {
 	ids    []store.TrackID
 	matrix [store.NumFeatures][]float64 // their vectors, a row each
+
+	// labels are those of the tracks by each feature, where they are known.
+	labels [store.NumFeatures][]store.Label
 
 	// fold returns the fold whose model labels ids[i] by a feature, and whether
 	// the clustering was trained on the track.
@@ -41,37 +49,69 @@ func (b *batch) add(v *store.Vectors, features []store.Feature) error {
 // placeRows is how many tracks of a batch are labelled in one go.
 const placeRows = 256
 
-// place returns the places of the batch's tracks from first on, before end, by
-// all features that have models.
-func (l *labeller) place(b *batch, first, end int) []store.Placed {
-	placed := make([]store.Placed, end-first)
-	for i := range placed {
-		placed[i].ID = b.ids[first+i]
+// A placer is memory to label placeRows tracks in.
+type placer struct {
+	placed    []store.Placed
+	places    []store.Assignment
+	distances []float64
+	index     []int
+	labels    []int
+}
+
+var placers = sync.Pool{New: func() any { return new(placer) }}
+
+// place calls fn with the places of the batch's tracks from first on, before end,
+// by all features that have models. They are fn's until it returns.
+func (l *labeller) place(b *batch, first, end int, fn func(placed []store.Placed)) {
+	p := placers.Get().(*placer)
+	defer placers.Put(p)
+	n := end - first
+	p.placed, p.places, p.distances = resize(p.placed, n), resize(p.places, n*len(l)), p.distances[:0]
+	for i := range p.placed {
+		p.placed[i] = store.Placed{ID: b.ids[first+i], Places: p.places[i*len(l) : i*len(l) : (i+1)*len(l)]}
 	}
-	index, labels := make([]int, 0, len(placed)), make([]int, len(placed))
 	for f := range store.Feature(store.NumFeatures) {
-		for fold, m := range l[f].models {
-			index = index[:0]
-			for i := first; i < end; i++ {
-				if of, _ := b.fold(f, i); int(of) == fold {
-					index = append(index, i)
-				}
-			}
-			k := m.KMeans.K
-			distances := make([]float64, len(index)*k)
-			m.Assign(b.matrix[f], index, labels, distances)
-			for n, i := range index {
-				_, trained := b.fold(f, i)
-				p := &placed[i-first]
-				p.Places = append(p.Places, store.Assignment{
-					Feature: f, Fold: store.Fold(fold), Label: store.Label(labels[n]),
-					Cluster: store.Cluster(l[f].clusters[fold][labels[n]]), Trained: trained,
-					Distances: distances[n*k : (n+1)*k],
-				})
-			}
+		if len(l[f].models) > 0 {
+			l[f].place(p, b, f, first, end)
 		}
 	}
-	return placed
+	fn(p.placed)
+}
+
+// place adds the places of tracks by one feature.
+func (fm *foldModels) place(p *placer, b *batch, f store.Feature, first, end int) {
+	k := fm.models[0].KMeans.K
+	done := len(p.distances)
+	p.distances = slices.Grow(p.distances, (end-first)*k)[:done+(end-first)*k]
+	p.labels = resize(p.labels, end-first)
+	for fold, m := range fm.models {
+		p.index = p.index[:0]
+		for i := first; i < end; i++ {
+			if of, _ := b.fold(f, i); int(of) == fold {
+				p.index = append(p.index, i)
+			}
+		}
+		distances := p.distances[done:]
+		if b.labels[f] != nil {
+			m.Assign(b.matrix[f], p.index, nil, distances)
+		} else {
+			m.Assign(b.matrix[f], p.index, p.labels, distances)
+		}
+		for n, i := range p.index {
+			label := store.Label(p.labels[n])
+			if b.labels[f] != nil {
+				label = b.labels[f][i]
+			}
+			_, trained := b.fold(f, i)
+			at := &p.placed[i-first]
+			at.Places = append(at.Places, store.Assignment{
+				Feature: f, Fold: store.Fold(fold), Label: label,
+				Cluster: store.Cluster(fm.clusters[fold][label]), Trained: trained,
+				Distances: distances[n*k : (n+1)*k],
+			})
+		}
+		done += len(p.index) * k
+	}
 }
 
 // NewPlacer returns a function that labels vectors as a clustering does, for

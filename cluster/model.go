@@ -1,5 +1,7 @@
 package cluster
 
+import "math"
+
 // A Model labels rows the way one fold does.
 type Model struct {
 	Scaler Scaler
@@ -36,16 +38,51 @@ func (f *Fitter) FitFold(matrix []float64, folds []uint16, fold int) (*Model, er
 // [KMeans.Assign]; the distances are in the scaled space.
 func (m *Model) Assign(matrix []float64, index []int, labels []int, distances []float64) {
 	var scaled [chunk * cols]float64
-	k := m.KMeans.K
 	for len(index) > 0 {
 		n := min(len(index), chunk)
 		m.Scaler.Transform(scaled[:], matrix, index[:n])
-		if distances != nil {
-			m.KMeans.Assign(scaled[:n*cols], labels[:n], distances[:n*k])
-			distances = distances[n*k:]
-		} else {
-			m.KMeans.Assign(scaled[:n*cols], labels[:n], nil)
-		}
-		index, labels = index[n:], labels[n:]
+		m.KMeans.Assign(scaled[:n*cols], firstOf(labels, n), firstOf(distances, n*m.KMeans.K))
+		index, labels, distances = index[n:], labels[min(n, len(labels)):], distances[min(n*m.KMeans.K, len(distances)):]
 	}
+}
+
+// firstOf returns the first n elements, nil of nil.
+func firstOf[T any](s []T, n int) []T {
+	if s == nil {
+		return nil
+	}
+	return s[:n]
+}
+
+// nearest is Assign, but measures only the distance of each row to the centroid
+// of its label, to the same bit.
+func (m *Model) nearest(matrix []float64, index []int, labels []int, distances []float64) {
+	var scaled [chunk * cols]float64
+	for len(index) > 0 {
+		n := min(len(index), chunk)
+		m.Scaler.Transform(scaled[:], matrix, index[:n])
+		m.KMeans.Assign(scaled[:n*cols], labels[:n], nil)
+		for i, l := range labels[:n] {
+			distances[i] = m.KMeans.distance(rowAt(scaled[:], i), l)
+		}
+		index, labels, distances = index[n:], labels[n:], distances[n:]
+	}
+}
+
+// distance returns the distance of a scaled row to a centroid, to the bit that
+// [KMeans.Assign] gives.
+func (m *KMeans) distance(x *row, label int) float64 {
+	norm := squaredNorm(x)
+	if !(norm <= math.MaxFloat64) { // what the kernels make of that is up to them
+		var labels [1]int
+		distances := make([]float64, m.K)
+		m.Assign(x[:], labels[:], distances)
+		return distances[label]
+	}
+	c := rowAt(m.Centroids, label)
+	var dot float64
+	for j, v := range x {
+		dot = math.FMA(v, c[j], dot)
+	}
+	return math.Sqrt(max((float64(-2*dot)+norm)+m.panels[label/width][cols][label%width], 0))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -41,36 +40,39 @@ func clusteredStore(path string) error {
 
 func ExampleMembers() {
 	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "tatum.db")
-	if err := clusteredStore(path); err != nil {
-		log.Fatal(err)
+	if err == nil {
+		err = errors.Join(clusteredStore(path), printNearest(path))
 	}
-
-	db, err := store.Open(path)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer db.Close()
-	c, err := db.Clustering(store.DefaultClustering)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for cluster := range store.Cluster(c.K) {
-		members, err := query.Members(db, c, store.Feature(store.BeatsStart), cluster, query.MembersOptions{Limit: 2})
-		if err != nil {
-			log.Fatal(err)
-		}
-		for _, m := range members {
-			fmt.Printf("cluster %d, rank %d: %s, fold %d, distance %.2f\n", m.Cluster, m.Rank, m.Title, m.Fold, m.Distance)
-		}
+	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+		fmt.Println(err)
 	}
 	// Output:
 	// cluster 0, rank 1: Song 4, fold 1, distance 0.01
 	// cluster 0, rank 2: Song 6, fold 1, distance 0.03
 	// cluster 1, rank 1: Song 5, fold 0, distance 0.01
 	// cluster 1, rank 2: Song 7, fold 0, distance 0.03
+}
+
+// printNearest prints the two tracks nearest to the centroid of each cluster.
+func printNearest(path string) error {
+	db, err := store.Open(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	c, err := db.Clustering(store.DefaultClustering)
+	if err != nil {
+		return err
+	}
+	for cluster := range store.Cluster(c.K) {
+		members, err := query.Members(db, c, store.Feature(store.BeatsStart), cluster, query.MembersOptions{Limit: 2})
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			fmt.Printf("cluster %d, rank %d: %s, fold %d, distance %.2f\n", m.Cluster, m.Rank, m.Title, m.Fold, m.Distance)
+		}
+	}
+	return nil
 }

@@ -41,16 +41,18 @@ type EncodedAssignments struct {
 }
 
 // EncodeAssignments encodes a track's assignments, which ascend by feature. All
-// have the same number of distances.
-func EncodeAssignments(id TrackID, places []Assignment) EncodedAssignments {
-	k := len(places[0].Distances)
-	e := encoder{make([]byte, 0, 16+len(places)*(16+8*k))}
-	e.uint16(uint16(k))
+// have the same number of distances. They are appended to buf; the result shares
+// its memory, and the extended buf is for the next call.
+func EncodeAssignments(buf []byte, id TrackID, places []Assignment) (EncodedAssignments, []byte) {
+	start := len(buf)
+	e := encoder{buf}
+	e.uint16(uint16(len(places[0].Distances)))
 	e.uint8(uint8(len(places)))
 	for i := range places {
 		e.place(&places[i])
 	}
-	return EncodedAssignments{id, seal([]byte(id), e.buf)}
+	e.uint32(checksum([]byte(id), e.buf[start:]))
+	return EncodedAssignments{id, e.buf[start:len(e.buf):len(e.buf)]}, e.buf
 }
 
 func (e *encoder) place(a *Assignment) {
@@ -153,7 +155,14 @@ func decodeAssignments(key, value []byte, dst []Assignment) ([]Assignment, error
 	if n*k > len(value) { // a place has more bytes than that
 		return nil, corrupt(key, "value is too short")
 	}
-	dst = slices.Grow(dst[:0], n)[:n]
+	if cap(dst) < n || n > 0 && cap(dst[:n][0].Distances) < k {
+		dst = make([]Assignment, n)
+		distances := make([]float64, n*k)
+		for i := range dst {
+			dst[i].Distances = distances[i*k : (i+1)*k : (i+1)*k]
+		}
+	}
+	dst = dst[:n]
 	for i := range dst {
 		a := &dst[i]
 		d.place(a, k)
@@ -226,6 +235,15 @@ type Placed struct {
 	Places []Assignment
 }
 
+// Clone returns a copy that shares no memory with p.
+func (p *Placed) Clone() Placed {
+	c := Placed{p.ID, slices.Clone(p.Places)}
+	for i := range c.Places {
+		c.Places[i].Distances = slices.Clone(c.Places[i].Distances)
+	}
+	return c
+}
+
 // Assignments yields the labelled tracks of a span in row order. What is yielded
 // is the loop's until its next step.
 func (db *DB) Assignments(c *Clustering, span Span) iter.Seq2[*Placed, error] {
@@ -284,60 +302,6 @@ func (db *DB) Labelled(c *Clustering) (n uint64, err error) {
 		return err
 	})
 	return n, err
-}
-
-// A Member is a track of a cluster.
-type Member struct {
-	ID       TrackID
-	Fold     Fold
-	Label    Label
-	Distance float64 // to the centroid of the track's fold model
-}
-
-// Members yields a cluster's tracks, nearest to their centroid first and by ID
-// among equals. Only as much of the cluster is read as the loop asks for.
-func (db *DB) Members(c *Clustering, f Feature, cluster Cluster) iter.Seq2[Member, error] {
-	return rows(db, func(s *snapshot, yield func(Member) bool) error {
-		fit, err := db.fit(s, c)
-		if err != nil {
-			return err
-		}
-		n := uint64(0)
-		for e, err := range fit.members.Prefix(clusterKey(f, cluster)) {
-			if err != nil {
-				return err
-			}
-			m, err := decodeMember(e.Key, body(e.Value))
-			if err != nil {
-				return err
-			}
-			if n++; !yield(m) {
-				return nil
-			}
-		}
-		t, err := fit.tally(f)
-		if err == nil && int(cluster) < len(t.clusters) && t.clusters[cluster].size != n {
-			err = fmt.Errorf("%w: found %d members of %d", ErrCorrupt, n, t.clusters[cluster].size)
-		}
-		return err
-	})
-}
-
-// sealMember returns the value of a member entry.
-func sealMember(key []byte, fold Fold, label Label) []byte {
-	var e encoder
-	e.uint16(uint16(fold))
-	e.uint16(uint16(label))
-	return seal(key, e.buf)
-}
-
-func decodeMember(key, value []byte) (m Member, err error) {
-	if m.Distance, m.ID, err = splitMemberKey(key); err != nil {
-		return m, err
-	}
-	d := decoder{buf: value}
-	m.Fold, m.Label = Fold(d.uint16()), Label(d.uint16())
-	return m, d.end(key)
 }
 
 // An Unassigned is a track without a place in a clustering.

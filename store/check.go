@@ -3,8 +3,10 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
 	"strings"
@@ -357,6 +359,7 @@ type fitChecker struct {
 	tallies [NumFeatures]tally // counted
 	trained []trainedTrack
 	placed  uint64 // tracks that are
+	derived uint64 // sum of the hashes of the members that follow from the places
 }
 
 // A trainedTrack is a track that the fit was trained on.
@@ -454,21 +457,13 @@ func (k *fitChecker) assignments() error {
 	})
 }
 
-// place checks an assignment against the member entry that is derived from it
-// and the model that made it.
+// place checks an assignment against the model that made it.
 func (k *fitChecker) place(id TrackID, a *Assignment) error {
 	if int(a.Cluster) >= k.c.K {
 		return fmt.Errorf("cluster %d of %d", a.Cluster, k.c.K)
 	}
 	k.tallies[a.Feature].add(a.Cluster, a.Distance())
-	key := memberKey(a.Feature, a.Cluster, a.Distance(), id)
-	sealed, err := k.fit.members.Get(key)
-	if err == nil && !slices.Equal(sealed, sealMember(key, a.Fold, a.Label)) {
-		err = fmt.Errorf("is missing among the members of cluster %d, or another there", a.Cluster)
-	}
-	if err != nil {
-		return err
-	}
+	k.derived += memberHash(a.Feature, a.Cluster, memberOf(id, a))
 	m := k.models[a.Feature][a.Fold]
 	if m.Clusters[a.Label] != a.Cluster {
 		return fmt.Errorf("label %d is cluster %d, not %d", a.Label, m.Clusters[a.Label], a.Cluster)
@@ -491,19 +486,44 @@ func (k *fitChecker) place(id TrackID, a *Assignment) error {
 	return nil
 }
 
-// members checks that there are no other members than those derived from the
-// places, which has found each of them.
+// members checks that the members are those derived from the places: as many,
+// and with the same sum of hashes.
 func (k *fitChecker) members() error {
-	n := uint64(0)
+	n, sum := uint64(0), uint64(0)
+	var last []byte // the member before, with its cluster
 	err := k.each(&k.fit.members, &k.bytes, func(e pages.Entry) error {
-		n++
-		_, err := decodeMember(e.Key, body(e.Value))
-		return err
+		b, err := decodeMembers(e.Key, body(e.Value))
+		if err != nil {
+			return err
+		}
+		if bytes.Compare(last, e.Key) >= 0 {
+			return corrupt(e.Key, "block begins before the last one ends")
+		}
+		f, c := Feature(e.Key[0]), Cluster(binary.BigEndian.Uint16(e.Key[1:]))
+		for m := range b.all() {
+			n++
+			sum += memberHash(f, c, m)
+		}
+		last = blockKey(f, c, b.at(b.count()-1))
+		return nil
 	})
-	if want := k.placed * uint64(len(k.c.Features)); err == nil && n != want {
-		err = fmt.Errorf("has %d members, want %d", n, want)
+	switch want := k.placed * uint64(len(k.c.Features)); {
+	case err != nil:
+		return err
+	case n != want:
+		return fmt.Errorf("has %d members, want %d", n, want)
+	case sum != k.derived:
+		return errors.New("has other members than its places say")
 	}
-	return err
+	return nil
+}
+
+// memberHash returns a hash of a member of a cluster.
+func memberHash(f Feature, c Cluster, m encodedMember) uint64 {
+	h := fnv.New64a()
+	h.Write(clusterKey(f, c))
+	h.Write(m)
+	return h.Sum64()
 }
 
 // unassigned checks that each track is either placed or among the unassigned.

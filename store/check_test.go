@@ -58,14 +58,15 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 			a := madePlace(f, id)
 			spots = append(spots, Spot{uint32(row), a.Fold, a.Label, a.Cluster, a.Distance()})
 		}
-		SortSpots(spots)
+		SortSpots(spots, 3)
 		if err := fit.PutFeature(f, models, Summary{Sizes: make([]uint64, 3)}, spots); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var encoded []EncodedAssignments
 	for _, id := range ids {
-		encoded = append(encoded, EncodeAssignments(id, madePlaces(id, true)))
+		e, _ := EncodeAssignments(nil, id, madePlaces(id, true))
+		encoded = append(encoded, e)
 	}
 	if err := fit.PutAssignments(encoded); err != nil {
 		t.Fatal(err)
@@ -94,6 +95,12 @@ func madePlace(f Feature, id TrackID) *Assignment {
 	return a
 }
 
+// encodePlaces returns a track's places in the store's own bytes.
+func encodePlaces(id TrackID, places []Assignment) []byte {
+	e, _ := EncodeAssignments(nil, id, places)
+	return e.sealed
+}
+
 // placeOf returns a track's place by a feature.
 func placeOf(db *DB, c *Clustering, f Feature, id TrackID) (Assignment, error) {
 	places, err := db.TrackAssignments(c, id)
@@ -113,8 +120,9 @@ func TestCheckFinds(t *testing.T) {
 		return tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(name)
 	}
 	place := madePlace(0, ids[0])
+	members := func(tx *bbolt.Tx) memberBlocks { return memberBlocks{fit(tx, membersBucket), new(int64)} }
 	putPlaces := func(tx *bbolt.Tx, id TrackID, places []Assignment) error {
-		return fit(tx, assignmentsBucket).Put([]byte(id), EncodeAssignments(id, places).sealed)
+		return fit(tx, assignmentsBucket).Put([]byte(id), encodePlaces(id, places))
 	}
 	for name, c := range map[string]struct {
 		spoil func(tx *bbolt.Tx) error
@@ -179,24 +187,31 @@ func TestCheckFinds(t *testing.T) {
 			"has 6 members, want 4",
 		},
 		"member gone": {
-			func(tx *bbolt.Tx) error {
-				return fit(tx, membersBucket).Delete(memberKey(0, place.Cluster, place.Distance(), ids[0]))
-			},
-			"c bars_start TRAAAAA00000000001: is missing among the members",
+			func(tx *bbolt.Tx) error { return members(tx).remove(0, place.Cluster, memberOf(ids[0], place)) },
+			"has 5 members, want 6",
 		},
 		"member of another label": {
 			func(tx *bbolt.Tx) error {
-				key := memberKey(0, place.Cluster, place.Distance(), ids[0])
-				return fit(tx, membersBucket).Put(key, sealMember(key, place.Fold, place.Label+1))
+				other := *place
+				other.Label++
+				other.Distances = []float64{place.Distance(), place.Distance(), place.Distance()}
+				return errors.Join(
+					members(tx).remove(0, place.Cluster, memberOf(ids[0], place)),
+					members(tx).insert(0, place.Cluster, memberOf(ids[0], &other)))
 			},
-			"c bars_start TRAAAAA00000000001: is missing among the members",
+			"has other members than its places say",
 		},
 		"member too many": {
-			func(tx *bbolt.Tx) error {
-				key := memberKey(0, 1, 0.5, testID(9))
-				return fit(tx, membersBucket).Put(key, sealMember(key, 0, 0))
-			},
+			func(tx *bbolt.Tx) error { return members(tx).insert(0, 1, memberOf(testID(9), place)) },
 			"has 7 members, want 6",
+		},
+		"blocks that overlap": {
+			func(tx *bbolt.Tx) error {
+				block := memberBlock(slices.Concat(memberOf(testID(8), &Assignment{Distances: []float64{1}}), memberOf(testID(9), &Assignment{Distances: []float64{3}})))
+				inside := memberBlock(memberOf(testID(9), &Assignment{Distances: []float64{2}}))
+				return members(tx).replace(0, 1, nil, block, inside)
+			},
+			"block begins before the last one ends",
 		},
 		"tally of others": {
 			func(tx *bbolt.Tx) error {
@@ -230,9 +245,9 @@ func TestCheckFinds(t *testing.T) {
 			func(tx *bbolt.Tx) error {
 				places := madePlaces(ids[0], true)
 				places[1].Fold = 1 - places[1].Fold
-				member := memberKey(5, places[1].Cluster, places[1].Distance(), ids[0])
 				return errors.Join(putPlaces(tx, ids[0], places),
-					fit(tx, membersBucket).Put(member, sealMember(member, places[1].Fold, places[1].Label)))
+					members(tx).remove(5, places[1].Cluster, memberOf(ids[0], madePlace(5, ids[0]))),
+					members(tx).insert(5, places[1].Cluster, memberOf(ids[0], &places[1])))
 			},
 			"c TRAAAAA00000000001: is of fold 1 by segments_loudness_start: its model has been trained on the track, or is none",
 		},
@@ -241,8 +256,7 @@ func TestCheckFinds(t *testing.T) {
 				places := madePlaces(ids[0], true)
 				a := &places[0]
 				a.Cluster++
-				member := memberKey(0, a.Cluster, a.Distance(), ids[0])
-				return errors.Join(putPlaces(tx, ids[0], places), fit(tx, membersBucket).Put(member, sealMember(member, a.Fold, a.Label)))
+				return errors.Join(putPlaces(tx, ids[0], places), members(tx).insert(0, a.Cluster, memberOf(ids[0], a)))
 			},
 			"label 1 is cluster 0, not 1",
 		},

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -385,11 +386,11 @@ func Run(first, last TrackID) Span { return Span{first, last + "\x00"} }
 
 // bounds returns the span as keys that have prefix before the ID.
 func (s Span) bounds(prefix ...byte) (from, to []byte) {
-	from = append(prefix[:len(prefix):len(prefix)], s.from...)
+	from = slices.Concat(prefix, []byte(s.from))
 	if s.to == "" {
 		return from, pages.After(prefix)
 	}
-	return from, append(prefix[:len(prefix):len(prefix)], s.to...)
+	return from, slices.Concat(prefix, []byte(s.to))
 }
 
 // Spans divides all tracks into at most n spans of about the same size.

@@ -26,8 +26,8 @@
 //
 //	fits/N/models       feature uint8, fold uint16    Model
 //	fits/N/assignments  ID[18]                        Assignments
-//	fits/N/members      feature uint8, cluster        fold uint16, label uint16; derived from assignments
-//	                    uint16, distance float64, ID[18]
+//	fits/N/members      feature uint8, cluster        n × Member, which follow each other; the key has the first;
+//	                    uint16, distance float64, ID  derived from assignments
 //	fits/N/tallies      feature uint8                 Tally; derived from assignments
 //	fits/N/unassigned   ID[18]                        empty
 //	fits/N/folds        ID[18]                        uint8 n, n × (feature uint8, fold uint16)
@@ -57,7 +57,9 @@
 //	Place       uint8 feature, uint8 flags (1: the fit was trained on the track, 2: packed), uint16 fold, label
 //	            and cluster, float64 distance to the label's centroid, then the k-1 other distances in the order
 //	            of labels: float64, or if packed uint16 greatest exponent, (k-1) × 7 bytes
-//	Tally       uint64 bytes of the feature's models, places and members; k × (uint64 members, Sum)
+//	Member      float64 distance, big-endian, ID[18], uint16 fold, label; in this order
+//	Tally       uint16 k, k × (uint64 members, Sum); under 255: uint64 bytes of the keys and values in models,
+//	            assignments and members
 //	Sum         of distances: uint64 whole, uint64 2⁻⁶⁴ths, uint64 distances left out, being 2³¹ or more
 //
 // A packed distance has the IEEE mantissa, 52 bits, and above it, 4 bits, by how
@@ -88,7 +90,8 @@
 //     transaction that changes what a clustering would be fitted on.
 //   - In a named fit a track has a place by each of the fit's features, or it is
 //     among the unassigned: it came after the fit, or changed since.
-//   - Each place has one member entry, and each member entry its place.
+//   - Each place has one member, and each member its place. A block of members
+//     ends before the next begins.
 //   - Folds has the tracks that the fit was trained on and that have no place
 //     now: those changed since, and those that have left the store. With the
 //     places that say that the fit was trained on their track, they are the

@@ -14,8 +14,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // seal appends to value the checksum that binds it to its key.
 func seal(key, value []byte) []byte {
-	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
-	return binary.LittleEndian.AppendUint32(value, sum)
+	return binary.LittleEndian.AppendUint32(value, checksum(key, value))
+}
+
+func checksum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
 }
 
 // unseal returns the value without its checksum, or ErrCorrupt when the
@@ -25,8 +28,7 @@ func unseal(key, sealed []byte) ([]byte, error) {
 	if n < 0 {
 		return nil, corrupt(key, "value is too short")
 	}
-	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, sealed[:n])
-	if sum != binary.LittleEndian.Uint32(sealed[n:]) {
+	if checksum(key, sealed[:n]) != binary.LittleEndian.Uint32(sealed[n:]) {
 		return nil, corrupt(key, "checksum differs")
 	}
 	return sealed[:n:n], nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -14,15 +13,22 @@ import (
 // A store is written by one process at a time and asked by any number.
 func Example() {
 	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
+	if err == nil {
+		err = putAndAsk(filepath.Join(dir, "tatum.db"))
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "tatum.db")
+	if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// TRAAAAW128F429D538 Casual – I Didn't Mean To
+	// [0.58521 1.19196 1.78893]
+	// true
+}
 
+func putAndAsk(path string) error {
 	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	song := &store.Song{Track: store.Track{
 		ID: "TRAAAAW128F429D538", ArtistName: "Casual", Title: "I Didn't Mean To",
@@ -32,29 +38,26 @@ func Example() {
 	var vectors [store.NumFeatures]store.Vector // package seqstat computes them
 	_, err = w.Put(store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, &vectors)}})
 	if err := errors.Join(err, w.Close()); err != nil {
-		log.Fatal(err)
+		return err
 	}
 
 	db, err := store.Open(path)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer db.Close()
 	for track, err := range db.Tracks(store.Span{}) {
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		fmt.Println(track.ID, track.ArtistName, "–", track.Title)
 	}
 	arrays, err := db.Arrays("TRAAAAW128F429D538")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println(arrays[store.BeatsStart])
 	_, err = db.Track("TRZZZZZ128F429D538")
 	fmt.Println(errors.Is(err, store.ErrTrackNotFound))
-	// Output:
-	// TRAAAAW128F429D538 Casual – I Didn't Mean To
-	// [0.58521 1.19196 1.78893]
-	// true
+	return nil
 }

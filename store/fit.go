@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -24,7 +25,6 @@ type Fit struct {
 	ids    []TrackID // that it is trained on, in row order
 	placed int       // how many of ids have their assignments
 	bytes  uint64    // of keys and values written so far
-	data   []byte    // scratch: those of a transaction
 }
 
 // fitBuckets are the buckets of a fit.
@@ -77,12 +77,40 @@ type Spot struct {
 	Distance float64
 }
 
-func (s Spot) compare(t Spot) int {
-	return cmp.Or(cmp.Compare(s.Cluster, t.Cluster), cmp.Compare(s.Distance, t.Distance), cmp.Compare(s.Row, t.Row))
+// SortSpots puts spots in the order in which [Fit.PutFeature] takes them: by
+// cluster, then by distance, then by row. Rows ascend as given.
+func SortSpots(spots []Spot, k int) {
+	sorted, ends := make([]Spot, len(spots)), make([]int, k)
+	for _, s := range spots {
+		ends[s.Cluster]++
+	}
+	for c := 1; c < k; c++ {
+		ends[c] += ends[c-1]
+	}
+	for _, s := range slices.Backward(spots) {
+		ends[s.Cluster]--
+		sorted[ends[s.Cluster]] = s
+	}
+	for c, start := range ends { // where the cluster begins, by now
+		end := len(sorted)
+		if c+1 < k {
+			end = ends[c+1]
+		}
+		slices.SortFunc(sorted[start:end], Spot.compareDistance)
+	}
+	copy(spots, sorted)
 }
 
-// SortSpots puts spots in the order in which [Fit.PutFeature] takes them.
-func SortSpots(spots []Spot) { slices.SortFunc(spots, Spot.compare) }
+func (s Spot) compareDistance(t Spot) int {
+	switch {
+	case s.Distance < t.Distance:
+		return -1
+	case s.Distance > t.Distance:
+		return 1
+	}
+	// As the bits do, if one is not a number.
+	return cmp.Or(cmp.Compare(math.Float64bits(s.Distance), math.Float64bits(t.Distance)), cmp.Compare(s.Row, t.Row))
+}
 
 // PutFeature saves what the fits of one feature came to: the models, by fold,
 // the summary, and the spots of all tracks as [SortSpots] leaves them.
@@ -105,10 +133,21 @@ func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Sp
 	if err != nil {
 		return err
 	}
-	return f.write(membersBucket, len(spots), func(buf []byte, i int) (key, sealed []byte) {
-		m := spots[i]
-		key = appendMemberKey(buf, feature, m.Cluster, m.Distance, f.ids[m.Row])
-		return key, sealMember(key, m.Fold, m.Label)
+	var blocks [][]Spot
+	for len(spots) > 0 {
+		n := 1
+		for n < min(len(spots), blockMembers) && spots[n].Cluster == spots[0].Cluster {
+			n++
+		}
+		blocks, spots = append(blocks, spots[:n]), spots[n:]
+	}
+	return f.write(membersBucket, len(blocks), func(i int) (key, sealed []byte) {
+		b := make(memberBlock, 0, blockMembers*memberLen+sumLen)
+		for _, m := range blocks[i] {
+			b = appendMember(b, f.ids[m.Row], m.Fold, m.Label, m.Distance)
+		}
+		key = blockKey(feature, blocks[i][0].Cluster, b.at(0))
+		return key, seal(key, b)
 	})
 }
 
@@ -116,23 +155,19 @@ func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Sp
 // its features.
 func (f *Fit) PutAssignments(batch []EncodedAssignments) error {
 	f.placed += len(batch)
-	return f.write(assignmentsBucket, len(batch), func(_ []byte, i int) (key, sealed []byte) {
+	return f.write(assignmentsBucket, len(batch), func(i int) (key, sealed []byte) {
 		return []byte(batch[i].ID), batch[i].sealed
 	})
 }
 
 // write writes n entries, in ascending order, in transactions of bounded size.
-// An entry may lie in buf.
-func (f *Fit) write(bucket []byte, n int, entry func(buf []byte, i int) (key, sealed []byte)) error {
+func (f *Fit) write(bucket []byte, n int, entry func(i int) (key, sealed []byte)) error {
 	for i := 0; i < n; {
 		err := f.w.update(func(tx *bbolt.Tx) error {
 			b := f.bucket(tx, bucket)
 			b.FillPercent = fillPercent
-			var buf [memberKeyLen]byte
 			for written := 0; i < n && written < fitBytes; i++ {
-				// bbolt copies the key, and refers to the value until the
-				// transaction is over.
-				key, sealed := entry(buf[:0], i)
+				key, sealed := entry(i)
 				written += len(key) + len(sealed)
 				f.bytes += uint64(len(key) + len(sealed))
 				if err := b.Put(key, sealed); err != nil {
@@ -204,6 +239,8 @@ type fitEditor struct {
 
 func (e *fitEditor) bucket(name []byte) *bbolt.Bucket { return e.fit.Bucket(name) }
 
+func (e *fitEditor) members() memberBlocks { return memberBlocks{e.bucket(membersBucket), &e.bytes} }
+
 // tally returns a feature's tally, which finish will save.
 func (e *fitEditor) tally(f Feature) (*tally, error) {
 	if e.tallies[f] == nil {
@@ -247,7 +284,8 @@ func (e *fitEditor) assign(p *Placed) error {
 	if err := e.markTrained(p); err != nil {
 		return err
 	}
-	sealed := EncodeAssignments(p.ID, p.Places).sealed
+	encoded, _ := EncodeAssignments(nil, p.ID, p.Places)
+	sealed := encoded.sealed
 	e.bytes += int64(len(key) + len(sealed))
 	err := errors.Join(
 		e.bucket(assignmentsBucket).Put(key, sealed),
@@ -260,10 +298,7 @@ func (e *fitEditor) assign(p *Placed) error {
 			return tallyErr
 		}
 		t.add(a.Cluster, a.Distance())
-		member := memberKey(a.Feature, a.Cluster, a.Distance(), p.ID)
-		value := sealMember(member, a.Fold, a.Label)
-		e.bytes += int64(len(member) + len(value))
-		err = errors.Join(err, e.bucket(membersBucket).Put(member, value))
+		err = errors.Join(err, e.members().insert(a.Feature, a.Cluster, memberOf(p.ID, a)))
 	}
 	return err
 }
@@ -322,9 +357,7 @@ func (e *fitEditor) unassign(id TrackID) error {
 			return corrupt(key, fmt.Sprintf("place in cluster %d of %d", a.Cluster, len(t.clusters)))
 		}
 		t.subtract(a.Cluster, a.Distance())
-		member := memberKey(a.Feature, a.Cluster, a.Distance(), id)
-		e.bytes -= int64(len(member) + len(sealMember(member, a.Fold, a.Label)))
-		if err := e.bucket(membersBucket).Delete(member); err != nil {
+		if err := e.members().remove(a.Feature, a.Cluster, memberOf(id, a)); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // The buckets of the file. The package comment says what they hold.
 var (
@@ -61,24 +58,5 @@ func clusterKey(f Feature, c Cluster) []byte {
 	return binary.BigEndian.AppendUint16([]byte{byte(f)}, uint16(c))
 }
 
-func memberKey(f Feature, c Cluster, distance float64, id TrackID) []byte {
-	return appendMemberKey(nil, f, c, distance, id)
-}
-
-func appendMemberKey(key []byte, f Feature, c Cluster, distance float64, id TrackID) []byte {
-	key = binary.BigEndian.AppendUint16(append(key, byte(f)), uint16(c))
-	key = binary.BigEndian.AppendUint64(key, math.Float64bits(distance))
-	return append(key, id...)
-}
-
-// memberKeyLen is the length of every key of the members bucket.
-const memberKeyLen = 3 + 8 + TrackIDLen
-
-// splitMemberKey returns the distance and track ID of a member's key.
-func splitMemberKey(key []byte) (distance float64, id TrackID, err error) {
-	if len(key) != memberKeyLen {
-		return 0, "", corrupt(key, "member key has the wrong length")
-	}
-	distance = math.Float64frombits(binary.BigEndian.Uint64(key[3:]))
-	return distance, TrackID(key[11:]), nil
-}
+// clusterKeyLen is the length of every clusterKey.
+const clusterKeyLen = 3

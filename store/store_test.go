@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -246,9 +247,10 @@ func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	for i, id := range ids {
 		a := Assignment{Feature: f, Fold: 1, Label: 0, Cluster: 1, Trained: true, Distances: []float64{float64(10 - i), 20}}
 		spots = append(spots, Spot{uint32(i), 1, 0, 1, a.Distance()})
-		encoded = append(encoded, EncodeAssignments(id, []Assignment{a}))
+		e, _ := EncodeAssignments(nil, id, []Assignment{a})
+		encoded = append(encoded, e)
 	}
-	SortSpots(spots)
+	SortSpots(spots, 2)
 	err = errors.Join(
 		fit.PutFeature(f, models, Summary{}, spots),
 		fit.PutAssignments(encoded),
@@ -329,7 +331,7 @@ func TestStrayPlace(t *testing.T) {
 	err = w.update(func(tx *bbolt.Tx) error {
 		a := Assignment{Feature: testFeature + 1, Distances: []float64{1, 2}}
 		b := tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(assignmentsBucket)
-		return b.Put([]byte(testID(1)), EncodeAssignments(testID(1), []Assignment{a}).sealed)
+		return b.Put([]byte(testID(1)), encodePlaces(testID(1), []Assignment{a}))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -472,6 +474,94 @@ func TestClusterSizesOfGreatDistances(t *testing.T) {
 	})
 }
 
+// TestMemberBlocks inserts and removes members of clusters in random order, more
+// than a block takes.
+func TestMemberBlocks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	b, err := bbolt.Open(path, 0o644, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	rng := rand.New(rand.NewPCG(3, 4))
+	err = b.Update(func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucket([]byte("members"))
+		if err != nil {
+			return err
+		}
+		var size int64
+		blocks := memberBlocks{bucket, &size}
+		want := make(map[string]bool) // by cluster key and member
+		for step := range 6000 {
+			f, c := Feature(rng.IntN(2)), Cluster(rng.IntN(3))
+			id := testID(rng.IntN(400))
+			m := memberOf(id, &Assignment{Fold: 1, Distances: []float64{float64(int(id[17]) % 7)}})
+			key := string(clusterKey(f, c)) + string(m)
+			if want[key] {
+				delete(want, key)
+				err = blocks.remove(f, c, m)
+			} else {
+				want[key] = true
+				err = blocks.insert(f, c, m)
+			}
+			if err != nil {
+				return err
+			}
+			if step%500 == 499 {
+				checkBlocks(t, bucket, size, want)
+			}
+		}
+		if err := blocks.remove(0, 0, memberOf(testID(9999), &Assignment{Distances: []float64{1}})); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("removing a member that is not there: %v", err)
+		}
+		for key := range want {
+			if err := blocks.remove(Feature(key[0]), Cluster(key[2]), encodedMember(key[3:])); err != nil {
+				return err
+			}
+			delete(want, key)
+		}
+		checkBlocks(t, bucket, size, want)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkBlocks fails the test unless the blocks have the wanted members in order,
+// and none is too large.
+func checkBlocks(t *testing.T, bucket *bbolt.Bucket, size int64, want map[string]bool) {
+	t.Helper()
+	n, blocks, last := 0, 0, ""
+	err := bucket.ForEach(func(key, sealed []byte) error {
+		blocks++
+		size -= int64(len(key) + len(sealed))
+		value, err := unseal(key, sealed)
+		if err != nil {
+			return err
+		}
+		b, err := decodeMembers(key, value)
+		if err != nil {
+			return err
+		}
+		if b.count() >= 2*blockMembers {
+			t.Errorf("block of %d members", b.count())
+		}
+		for m := range b.all() {
+			n++
+			at := string(key[:clusterKeyLen]) + string(m)
+			if !want[at] || at <= last {
+				t.Errorf("member %x: wanted %v, after %x", at, want[at], last)
+			}
+			last = at
+		}
+		return nil
+	})
+	if err != nil || n != len(want) || size != 0 || blocks > 6+2*n/blockMembers {
+		t.Errorf("%d members, want %d, in %d blocks; %d bytes not counted, %v", n, len(want), blocks, size, err)
+	}
+}
+
 // TestAssignmentsComeBack encodes distances that can be packed and that cannot.
 func TestAssignmentsComeBack(t *testing.T) {
 	for name, distances := range map[string][]float64{
@@ -490,7 +580,7 @@ func TestAssignmentsComeBack(t *testing.T) {
 		"own one is not a.": {2, math.NaN(), 3},
 	} {
 		places := []Assignment{{Feature: 2, Fold: 513, Label: Label(min(1, len(distances)-1)), Cluster: 65535, Trained: true, Distances: distances}}
-		sealed := EncodeAssignments(testID(1), places).sealed
+		sealed := encodePlaces(testID(1), places)
 		got, err := decodeAssignments(nil, body(sealed), nil)
 		if err != nil || !sameBits(got[0].Distances, distances) {
 			t.Errorf("%s: got %v, %v, want %v", name, got, err, distances)
@@ -714,11 +804,11 @@ func TestGoldenBytes(t *testing.T) {
 		{"file", goldenFile, sealFile(file)},
 		{"clustering", goldenClustering, sealClustering(clustering)},
 		{"model", goldenModel, sealModel(modelKey(1, 2), model)[4+3*240:]},
-		{"assignments", goldenAssignments, EncodeAssignments(song.ID, places).sealed},
+		{"assignments", goldenAssignments, encodePlaces(song.ID, places)},
 		{"tally", goldenTally, sealTally(tallyKey(1), counted)},
 		{"folds", goldenFolds, sealFolds([]byte(song.ID), []trainedFold{{1, 4}, {7, 3}})},
-		{"member key", goldenMemberKey, memberKey(1, 2, 0.5, song.ID)},
-		{"member", goldenMember, sealMember(memberKey(1, 2, 0.5, song.ID), 4, 1)},
+		{"member", goldenMember, memberOf(song.ID, &places[0])},
+		{"block key", goldenBlockKey, blockKey(1, 2, memberOf(song.ID, &places[0]))},
 	} {
 		if got := hex.EncodeToString(g.got); got != g.want {
 			t.Errorf("%s: got %s, want %s", g.name, got, g.want)
@@ -781,7 +871,7 @@ func FuzzDecoders(f *testing.F) {
 	f.Add(value(sealFile(&File{Path: "/a", Bad: &Failure{}})))
 	f.Add(value(sealClustering(&Clustering{Features: []Feature{1}, Summaries: []Summary{{Sizes: []uint64{1}}}})))
 	f.Add(value(sealModel(nil, &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{0}})))
-	f.Add(value(EncodeAssignments("", []Assignment{{Distances: []float64{1, 2, 3}}}).sealed))
+	f.Add(value(encodePlaces("", []Assignment{{Distances: []float64{1, 2, 3}}})))
 	f.Add(value(sealTally(nil, &tally{make([]clusterTally, 2)})))
 	f.Add(value(sealFolds(nil, []trainedFold{{1, 2}})))
 	f.Add(encoded.vectors)
@@ -811,7 +901,7 @@ func FuzzDecoders(f *testing.F) {
 			for i := range places {
 				places[i].Distances = slices.Clone(places[i].Distances)
 			}
-			again, err := decodeAssignments(key, body(EncodeAssignments(testID(1), places).sealed), nil)
+			again, err := decodeAssignments(key, body(encodePlaces(testID(1), places)), nil)
 			if err != nil || !slices.EqualFunc(again, places, func(a, b Assignment) bool { return sameBits(a.Distances, b.Distances) }) {
 				t.Errorf("assignments: %v, %v, want %v", again, err, places)
 			}
@@ -845,6 +935,6 @@ const (
 	goldenAssignments = "0300020103040001000200000000000000e03fff0300000000000008debc9a78563432070003000000010000000000000000000000000000000000000000000000f03f939a66e6"
 	goldenTally       = "02000300000000000000010000000000000002000000000000000000000000000000010000000000000000000000000000000000000000000000010000000000000003e2cca9"
 	goldenFolds       = "02010400070300f3b06243"
-	goldenMemberKey   = "0100023fe0000000000000545241414141413030303030303030303031"
-	goldenMember      = "04000100a370d69f"
+	goldenBlockKey    = "0100023fe0000000000000545241414141413030303030303030303031"
+	goldenMember      = "3fe000000000000054524141414141303030303030303030303104000100"
 )

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -84,8 +85,7 @@ var bigWords = []string{
 func bigSong(i int) (*store.Song, [store.NumFeatures]store.Vector) {
 	rng := rand.New(rand.NewPCG(1, uint64(i)))
 	word := func() string { return bigWords[rng.IntN(len(bigWords))] }
-	id := store.TrackID(fmt.Sprintf("TRBIG%c%c%011X", 'A'+i/26%26, 'A'+i%26, i))
-	id = store.TrackID(fmt.Sprintf("TRBIGAA%011X", i*4096))
+	id := store.TrackID(fmt.Sprintf("TRBIGAA%011X", i*4096))
 	song := &store.Song{Track: store.Track{
 		ID: id, ArtistName: fmt.Sprintf("%s %s %d", word(), word(), rng.IntN(40_000)), Title: fmt.Sprintf("%s of %s", word(), word()),
 		Release: word() + " " + word(), SongID: fmt.Sprintf("SOBIGAA%011X", i), ArtistID: fmt.Sprintf("ARBIGAA%011X", i),
@@ -123,75 +123,88 @@ func TestGrowth(t *testing.T) {
 	if path == "" {
 		t.Skip("TATUM_GROWTH is not set to a store")
 	}
+	g := &growth{db: path, songs: t.TempDir()}
+	for _, n := range []int{10, 100} {
+		g.addSongs(t, n)
+	}
+	id := middleTrack(t, path)
+	for _, c := range []struct {
+		what string
+		args []string
+	}{
+		{"cluster assign, nothing to do", []string{"cluster", "assign"}},
+		{"query clusters beats_start", []string{"query", "clusters", "beats_start"}},
+		{"query clusters", []string{"query", "clusters"}},
+		{"store info", []string{"store", "info"}},
+		{"query similar", []string{"query", "similar", id}},
+		{"query search", []string{"query", "search", "night river gold"}},
+		{"query track", []string{"query", "track", id}},
+		{"query members", []string{"query", "members", "beats_start", "7", "--limit", "20"}},
+	} {
+		var took []float64
+		for range growthRuns {
+			took = append(took, g.run(t, c.args...))
+		}
+		report(t, c.what, took)
+	}
+	write(t, path, func(w *store.Writer) error {
+		_, err := w.Forget(g.files)
+		return err
+	})
+}
+
+// A growth measures commands on a store.
+type growth struct {
+	db, songs string
+	files     []string // that it has added
+}
+
+// run runs a command on the store and returns how many milliseconds it took.
+func (g *growth) run(t *testing.T, args ...string) float64 {
+	t.Helper()
+	return runTatum(t, append(args, "--quiet", "--db", g.db)...).Seconds() * 1e3
+}
+
+// addSongs measures what it costs to ingest n new songs and to label them.
+func (g *growth) addSongs(t *testing.T, n int) {
+	t.Helper()
+	var ingest, assign []float64
+	for run := range growthRuns {
+		dir := filepath.Join(g.songs, fmt.Sprint(n, "-", run))
+		runTatum(t, "demo", "--quiet", "--songs", fmt.Sprint(n), "--seed", fmt.Sprint(n*100+run), dir)
+		ingest = append(ingest, g.run(t, "ingest", dir))
+		assign = append(assign, g.run(t, "cluster", "assign"))
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if !d.IsDir() {
+				g.files = append(g.files, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	report(t, fmt.Sprintf("ingest of %d songs", n), ingest)
+	report(t, fmt.Sprintf("cluster assign of %d songs", n), assign)
+}
+
+// middleTrack returns the ID of a track in the middle of the store.
+func middleTrack(t *testing.T, path string) string {
+	t.Helper()
 	db, err := store.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer db.Close()
 	ids, err := db.TrackIDs()
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := string(ids[len(ids)/2])
-	songs := t.TempDir()
-	var lines []string
-	measure := func(what string, args func(run int) []string) {
-		var took []float64
-		for run := range growthRuns {
-			cmd := exec.Command("tatum", append(args(run), "--quiet", "--db", path)...)
-			begun := time.Now()
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v: %s", what, err, out)
-			}
-			took = append(took, time.Since(begun).Seconds()*1e3)
-		}
-		slices.Sort(took)
-		lines = append(lines, fmt.Sprintf("%-32s %8.1f ms  (%.1f to %.1f)", what, took[len(took)/2], took[0], took[len(took)-1]))
-	}
-	same := func(args ...string) func(int) []string { return func(int) []string { return args } }
-	for run := range growthRuns {
-		for _, n := range []int{10, 100} {
-			dir := filepath.Join(songs, fmt.Sprint(n, "-", run))
-			if out, err := exec.Command("tatum", "demo", "--quiet", "--songs", fmt.Sprint(n), "--seed", fmt.Sprint(n*100+run), dir).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-		}
-	}
-	for _, n := range []int{10, 100} {
-		dir := func(run int) string { return filepath.Join(songs, fmt.Sprint(n, "-", run)) }
-		what := fmt.Sprintf("cluster assign of %d songs", n)
-		var took []string
-		measure(fmt.Sprintf("ingest of %d songs", n), func(run int) []string {
-			if run > 0 {
-				begun := time.Now()
-				if out, err := exec.Command("tatum", "cluster", "assign", "--quiet", "--db", path).CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
-				took = append(took, fmt.Sprintf("%.0f", time.Since(begun).Seconds()*1e3))
-			}
-			return []string{"ingest", dir(run)}
-		})
-		begun := time.Now()
-		if out, err := exec.Command("tatum", "cluster", "assign", "--quiet", "--db", path).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		took = append(took, fmt.Sprintf("%.0f", time.Since(begun).Seconds()*1e3))
-		lines = append(lines, fmt.Sprintf("%-32s %v ms", what, took))
-	}
-	measure("cluster assign, nothing to do", same("cluster", "assign"))
-	measure("query clusters", same("query", "clusters", "beats_start"))
-	measure("query clusters, all features", same("query", "clusters"))
-	measure("store info", same("store", "info"))
-	measure("query similar", same("query", "similar", id))
-	measure("query search", same("query", "search", "night river gold"))
-	measure("query track", same("query", "track", id))
-	measure("query members", same("query", "members", "beats_start", "7", "--limit", "20"))
-	for _, line := range lines {
-		t.Log(line)
-	}
-	if err := os.RemoveAll(songs); err != nil {
-		t.Fatal(err)
-	}
+	return string(ids[len(ids)/2])
+}
+
+func report(t *testing.T, what string, millis []float64) {
+	t.Helper()
+	slices.Sort(millis)
+	t.Logf("%-30s %8.1f ms (%.1f to %.1f)", what, millis[len(millis)/2], millis[0], millis[len(millis)-1])
 }

@@ -88,6 +88,8 @@ type walk struct {
 
 	branch func(p *page) // called with each branch before its children, if set
 	leaf   func(p *page) error
+
+	path [maxDepth + 1]page // from the root to the page that is visited
 }
 
 func (b *Bucket) walk(w *walk) error {
@@ -104,26 +106,29 @@ func (b *Bucket) walk(w *walk) error {
 // visit goes through the pages under id. Their first key is low, unless that is
 // nil; all are less than high, unless that is nil.
 func (w *walk) visit(id uint64, low, high []byte, depth int) error {
-	p, err := w.page(id)
-	switch {
-	case err != nil:
-		return err
-	case depth > maxDepth:
+	if depth > maxDepth {
 		return damaged(id, "the tree goes in circles")
+	}
+	p := &w.path[depth]
+	var err error
+	if *p, err = w.page(id); err != nil {
+		return err
+	}
+	switch {
 	case low != nil && !bytes.Equal(p.key(0), low):
 		return damaged(id, "begins with key %q, want %q", p.key(0), low)
 	case high != nil && bytes.Compare(p.key(p.count-1), high) >= 0:
 		return damaged(id, "ends with key %q, want less than %q", p.key(p.count-1), high)
 	case p.leaf:
-		return w.leaf(&p)
+		return w.leaf(p)
 	}
 	if w.branch != nil {
-		w.branch(&p)
+		w.branch(p)
 	}
-	first, end := w.children(&p)
+	first, end := w.children(p)
 	for i := first; i < end && !w.done; i++ {
 		if i == first+1 { // a single child is not worth it
-			w.fetch(&p, i, end)
+			w.fetch(p, i, end)
 		}
 		next := high
 		if i+1 < p.count {

@@ -156,12 +156,13 @@ func fit(tb testing.TB, w *store.Writer, n int) {
 			places[i] = append(places[i], *a)
 			spots[i] = store.Spot{Row: uint32(i), Fold: a.Fold, Label: a.Label, Cluster: a.Cluster, Distance: a.Distance()}
 		}
-		store.SortSpots(spots)
+		store.SortSpots(spots, K)
 		check(tb, fit.PutFeature(f, models, store.Summary{}, spots))
 	}
 	var encoded []store.EncodedAssignments
 	for i, id := range ids {
-		encoded = append(encoded, store.EncodeAssignments(id, places[i]))
+		e, _ := store.EncodeAssignments(nil, id, places[i])
+		encoded = append(encoded, e)
 	}
 	check(tb, fit.PutAssignments(encoded))
 	check(tb, fit.Commit([32]byte{}))
