@@ -118,15 +118,15 @@ cross:
 		CGO_ENABLED=0 GOOS=$${target%-*} GOARCH=$${target#*-} $(GO) build -o bin/$$target/ ./cmd/tatum || exit 1; done
 
 # What the Windows build does under wine; then the tests that run there. Those of
-# ingest/msd need libhdf5, those of cmd/tatum the demo; query/export's looks at
-# what only Unix tells of a directory.
-WINDOWS_TESTS := ./store/... ./cluster/... ./query ./query/render ./ingest ./ingest/direct ./ingest/seqstat
+# ingest/msd need libhdf5, those of cmd/tatum the demo; one of query/export needs
+# symbolic links, which wine has not.
+WINDOWS_TESTS := ./store/... ./cluster/... ./query/... ./ingest ./ingest/direct ./ingest/seqstat
 windows: build cross
 	@{ test -x /usr/lib/wine/wine64 && command -v x86_64-w64-mingw32-gcc && command -v script; } >/dev/null || \
 		{ $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends wine64 gcc-mingw-w64-x86-64 bsdutils; }
 	cmd/tatum/testdata/windows/windows.sh $(TATUM) bin/windows-amd64/tatum.exe .windows
 	env -u DISPLAY WINEPREFIX=$(CURDIR)/.windows/wine WINEDEBUG=-all CGO_ENABLED=0 GOOS=windows \
-		$(GO) test -exec /usr/lib/wine/wine64 $(WINDOWS_TESTS)
+		$(GO) test -exec /usr/lib/wine/wine64 -skip TestReplaceDirectory $(WINDOWS_TESTS)
 
 clean:
 	rm -rf bin demo .golden .windows .venv-*

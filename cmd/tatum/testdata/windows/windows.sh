@@ -12,7 +12,7 @@ mkdir -p "$3" && cd "$3"
 # Without a display, and without what wine would ask to install.
 unset DISPLAY WAYLAND_DISPLAY
 export WINEPREFIX=$PWD/wine WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= TERM=xterm TATUM_DB=
-wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
+wine=/usr/lib/wine/wine64 # as Debian has it
 
 if [ ! -d wine ]; then
 	"$wine" wineboot -i </dev/null >/dev/null 2>&1 || { rm -rf wine; echo "wine does not start" >&2; exit 1; }
@@ -92,7 +92,7 @@ step Ctrl-C during an ingest
 windows store check --db many.db
 
 step a second writer, while the ingest goes on
-windows ingest --quiet --db many.db --workers 1 --arrays all many >first &
+windows ingest --quiet --wait 1m --db many.db --workers 1 --arrays all many >first &
 first=$!
 refused=0
 while kill -0 $first 2>/dev/null; do
