@@ -5,6 +5,8 @@
 # make bench  speed of reading, statistics, clustering, store
 #
 # make flips  changes bytes of a store and asks it everything
+# make cross  builds for the other systems, without libhdf5
+# make windows runs the Windows build under wine
 #
 # and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; and big
 # and growth, which measure what commands cost on a store of a million tracks
@@ -19,7 +21,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench cross windows clean
 
 build: deps
 	$(GO) build -o $(TATUM) ./cmd/tatum
@@ -109,5 +111,22 @@ lint: deps
 bench: deps
 	$(GO) test -run '^$$' -bench . ./...
 
+# The builds without cgo, and so without libhdf5.
+cross:
+	CGO_ENABLED=0 $(GO) test ./ingest ./ingest/direct
+	for target in linux-amd64 linux-arm64 darwin-arm64 windows-amd64; do \
+		CGO_ENABLED=0 GOOS=$${target%-*} GOARCH=$${target#*-} $(GO) build -o bin/$$target/ ./cmd/tatum || exit 1; done
+
+# What the Windows build does under wine; then the tests that run there. Those of
+# ingest/msd need libhdf5, those of cmd/tatum the demo; one of query/export needs
+# symbolic links, which wine has not.
+WINDOWS_TESTS := ./store/... ./cluster/... ./query/... ./ingest ./ingest/direct ./ingest/seqstat
+windows: build cross
+	@{ test -x /usr/lib/wine/wine64 && command -v x86_64-w64-mingw32-gcc && command -v script; } >/dev/null || \
+		{ $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends wine64 gcc-mingw-w64-x86-64 bsdutils; }
+	cmd/tatum/testdata/windows/windows.sh $(TATUM) bin/windows-amd64/tatum.exe .windows
+	env -u DISPLAY WINEPREFIX=$(CURDIR)/.windows/wine WINEDEBUG=-all CGO_ENABLED=0 GOOS=windows \
+		$(GO) test -exec /usr/lib/wine/wine64 -skip TestReplaceDirectory $(WINDOWS_TESTS)
+
 clean:
-	rm -rf bin demo .golden .venv-*
+	rm -rf bin demo .golden .windows .venv-*

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package ingest
 
 import (
@@ -17,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"tatum/ingest/direct"
 	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
 	"tatum/store"
@@ -65,7 +66,7 @@ func (w slowWriter) Write(p []byte) (int, error) {
 // oddWork is Work, but for files whose name says what is to happen.
 func oddWork(stdin io.Reader, stdout io.Writer) error {
 	r, w := bufio.NewReader(stdin), bufio.NewWriterSize(stdout, pipeBuffer)
-	if err := writeMessage(w, done, nil); err != nil {
+	if err := writeMessage(w, done, text("")); err != nil {
 		return err
 	}
 	var calc seqstat.Calculator
@@ -79,7 +80,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 		if err != nil {
 			return nil
 		}
-		path := string(m.body)
+		path := string(m.body[1:])
 		switch what, _, _ := strings.Cut(filepath.Base(path), "-"); what {
 		case "exit":
 			fmt.Fprintln(os.Stderr, "\nheap is damaged")
@@ -90,7 +91,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 			}
 		case "half":
 			// The song comes, but not the end of the file.
-			if err := errors.Join(readSongs(w, &calc, path, direct.Features), w.Flush()); err != nil {
+			if err := errors.Join(writeSongs(w, &calc, path, store.FeatureArrays), w.Flush()); err != nil {
 				return err
 			}
 			os.Exit(0)
@@ -102,7 +103,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 		case "hang":
 			time.Sleep(time.Hour)
 		case "garbage":
-			if err := writeMessage(w, 'z', []byte("?")); err != nil {
+			if err := writeMessage(w, 'z', text("?")); err != nil {
 				return err
 			}
 		case "long":
@@ -110,11 +111,11 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 				return err
 			}
 		case "nosong":
-			if err := writeMessage(w, song, []byte{0xff, 1, 2}); err != nil {
+			if err := writeMessage(w, song, text("\xff\x01\x02")); err != nil {
 				return err
 			}
 		}
-		if err := errors.Join(readSongs(w, &calc, path, arraysOf(m.kind)), writeMessage(w, done, nil)); err != nil {
+		if err := answer(w, &calc, m); err != nil {
 			return err
 		}
 	}
@@ -144,8 +145,8 @@ func write(t *testing.T, path string, songs ...*store.Song) {
 // run ingests with a good worker unless o says otherwise, and fails on an error.
 func run(t *testing.T, db string, o Options) *Summary {
 	t.Helper()
-	if o.Worker == nil {
-		o.Worker = testWorker("good")
+	if o.Process == nil {
+		o.Process = testWorker("good")
 	}
 	sum, err := Run(t.Context(), db, o)
 	if err != nil {
@@ -207,7 +208,7 @@ func contents(t *testing.T, path string) map[string]string {
 			f.Bad.Time = time.Time{}
 			all[f.Path] = fmt.Sprint(*f.Bad)
 		}
-		all[f.Path] += fmt.Sprint(f.Size, f.ModTime, f.Extras, f.Tracks)
+		all[f.Path] += fmt.Sprint(f.Size, f.ModTime, f.Arrays, f.Tracks)
 		for _, id := range f.Tracks {
 			if all[string(id)] == "" {
 				t.Errorf("file %s has track %s, which is not there", f.Path, id)
@@ -239,9 +240,15 @@ func tempStore(t *testing.T) (dir, db string) {
 	return filepath.Join(dir, "songs"), filepath.Join(dir, "tatum.db")
 }
 
-// TestOddWorkers checks that a worker's end costs the file that it was at, and
-// no other.
+// TestOddWorkers checks that a process's end costs the file that it was at, and
+// no other, whether the others are read by it or not.
 func TestOddWorkers(t *testing.T) {
+	for _, reader := range []Reader{Auto, LibHDF5} {
+		t.Run(reader.String(), func(t *testing.T) { testOddWorkers(t, reader) })
+	}
+}
+
+func testOddWorkers(t *testing.T, reader Reader) {
 	for _, c := range []struct{ name, want string }{
 		{"exit", "reader died: exit status 7: heap is damaged"},
 		{"kill", "reader died: signal: killed"},
@@ -258,12 +265,12 @@ func TestOddWorkers(t *testing.T) {
 			songs := demo(8, 1)
 			writeDemo(t, dir, songs)
 			odd := filepath.Join(dir, string(songs[3].ID[:6]), c.name+"-x.h5")
-			write(t, odd, demo(1, 2)...)
-			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(2, 3)[1])
-			sum := run(t, db, Options{Paths: []string{dir}, Workers: 1, Worker: testWorker("odd"), Timeout: 3 * time.Second})
+			write(t, odd, demo(2, 2)...) // of two songs, for which libhdf5 is needed
+			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(4, 3)[2:]...)
+			sum := run(t, db, Options{Paths: []string{dir}, Reader: reader, Workers: 1, Process: testWorker("odd"), Timeout: 3 * time.Second})
 			added := 8
 			if c.name == "half" {
-				added = 10
+				added = 12
 			}
 			checkCounts(t, sum, added, 0, 0, 0, 0, 2)
 			for _, bad := range sum.Bad {
@@ -272,7 +279,7 @@ func TestOddWorkers(t *testing.T) {
 				}
 			}
 			// A good worker takes them out of quarantine.
-			checkCounts(t, run(t, db, Options{Paths: []string{dir}}), 10-added, added-8, 0, 8, 0, 0)
+			checkCounts(t, run(t, db, Options{Paths: []string{dir}}), 12-added, added-8, 0, 8, 0, 0)
 			checkSame(t, contents(t, db), ingested(t, Options{Paths: []string{dir}}))
 		})
 	}
@@ -289,8 +296,6 @@ func ingested(t *testing.T, o Options) map[string]string {
 // TestNoWorker checks that a worker that cannot be started is an error, and no
 // fault of the files.
 func TestNoWorker(t *testing.T) {
-	defer func(before time.Duration) { startTimeout = before }(startTimeout)
-	startTimeout = 2 * time.Second
 	for _, c := range []struct {
 		name string
 		argv []string
@@ -303,7 +308,7 @@ func TestNoWorker(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir, db := tempStore(t)
 			writeDemo(t, dir, demo(5, 1))
-			sum, err := Run(t.Context(), db, Options{Paths: []string{dir}, Workers: 2, Worker: c.argv})
+			sum, err := Run(t.Context(), db, Options{Paths: []string{dir}, Reader: LibHDF5, Workers: 2, Process: c.argv, StartTimeout: 2 * time.Second})
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -312,6 +317,42 @@ func TestNoWorker(t *testing.T) {
 				t.Errorf("store has %v", got)
 			}
 		})
+	}
+}
+
+// TestReaders checks that the store is the same whatever the songs are read with,
+// and that a process starts when it is needed.
+func TestReaders(t *testing.T) {
+	dir := t.TempDir()
+	writeDemo(t, dir, demo(20, 1))
+	write(t, filepath.Join(dir, "TRM", "many.h5"), demo(16, 3)...)
+	if err := os.WriteFile(filepath.Join(dir, "text.h5"), []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	started := filepath.Join(t.TempDir(), "started")
+	for _, arrays := range []store.ArraySet{store.FeatureArrays, store.AllArrays} {
+		o := Options{Paths: []string{dir, plainSongs, foreignSongs}, Arrays: arrays, Workers: 2}
+		o.Process = []string{"/bin/sh", "-c", `echo >> "$0"; exec "$@"`, started}
+		o.Process = append(o.Process, testWorker("good")...)
+		got := ingested(t, o)
+		o.Reader = LibHDF5
+		checkSame(t, got, ingested(t, o))
+	}
+	// Of the workers with libhdf5 alone each starts one.
+	if lines, err := os.ReadFile(started); err != nil || len(lines) < 6 || len(lines) > 8 {
+		t.Errorf("%d processes started, %v, want from 6 to 8", len(lines), err)
+	}
+}
+
+// TestPanic checks that a file which makes its reader panic is left to the
+// process, and that the next one is read.
+func TestPanic(t *testing.T) {
+	w := worker{o: &Options{}} // without a reader, whose first use panics
+	if r := w.read(plainSongs + "/gzip.h5"); r != nil {
+		t.Errorf("got %+v, want nothing", r)
+	}
+	if r := w.read(plainSongs + "/gzip.h5"); r == nil || r.bad != nil {
+		t.Errorf("got %+v, want a song", r)
 	}
 }
 
@@ -325,7 +366,7 @@ func TestSlowSaving(t *testing.T) {
 	many := demo(300, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
 	slow := func(Progress) { time.Sleep(300 * time.Millisecond) }
-	sum := run(t, db, Options{Paths: []string{dir}, Extras: true, Workers: 2, Timeout: time.Second, Progress: slow})
+	sum := run(t, db, Options{Paths: []string{dir}, Arrays: store.AllArrays, Reader: LibHDF5, Workers: 2, Timeout: time.Second, Progress: slow})
 	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
 }
 
@@ -336,7 +377,7 @@ func TestSlowWorker(t *testing.T) {
 	many := demo(200, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
 	begun := time.Now()
-	sum := run(t, db, Options{Paths: []string{dir}, Worker: testWorker("slow"), Timeout: time.Second})
+	sum := run(t, db, Options{Paths: []string{dir}, Process: testWorker("slow"), Timeout: time.Second})
 	checkCounts(t, sum, len(many), 0, 0, 0, 0, 0)
 	if took := time.Since(begun); took < 1500*time.Millisecond {
 		t.Errorf("took %v, not longer than the time-out: the test shows nothing", took)
@@ -368,8 +409,9 @@ func TestJobLen(t *testing.T) {
 // TestCancel checks that what was read is saved and that the same call goes on.
 func TestCancel(t *testing.T) {
 	dir, db := tempStore(t)
-	writeDemo(t, dir, demo(60, 1))
-	o := Options{Paths: []string{dir}, Workers: 2, Worker: testWorker("good")}
+	const n = (maxQueued + 40) * jobFiles // more than are read ahead
+	writeDemo(t, dir, demo(n, 1))
+	o := Options{Paths: []string{dir}, Workers: 2, Process: testWorker("good")}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := 0
 	o.Progress = func(p Progress) {
@@ -381,17 +423,17 @@ func TestCancel(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}
-	if sum.Added < 10 || sum.Added >= 60 || sum.Added != done {
-		t.Errorf("added %d songs of %d done, want from 10 to 59", sum.Added, done)
+	if sum.Added < 10 || sum.Added >= n || sum.Added != done {
+		t.Errorf("added %d songs of %d done, want from 10 to %d", sum.Added, done, n-1)
 	}
 	contents(t, db)
 	o.Progress = nil
-	checkCounts(t, run(t, db, o), 60-sum.Added, 0, 0, sum.Added, 0, 0)
+	checkCounts(t, run(t, db, o), n-sum.Added, 0, 0, sum.Added, 0, 0)
 	checkSame(t, contents(t, db), ingested(t, o))
 
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
-	if sum, err := Run(ctx, db, o); !errors.Is(err, context.Canceled) || sum.Unchanged != 60 {
+	if sum, err := Run(ctx, db, o); !errors.Is(err, context.Canceled) || sum.Unchanged != n {
 		t.Errorf("cancelled before: got %+v, %v", sum, err)
 	}
 }
@@ -494,7 +536,7 @@ func TestChangedFiles(t *testing.T) {
 func TestAllArrays(t *testing.T) {
 	dir, db := tempStore(t)
 	writeDemo(t, dir, demo(5, 1))
-	features, all := Options{Paths: []string{dir}}, Options{Paths: []string{dir}, Extras: true}
+	features, all := Options{Paths: []string{dir}}, Options{Paths: []string{dir}, Arrays: store.AllArrays}
 	checkCounts(t, run(t, db, features), 5, 0, 0, 0, 0, 0)
 	checkCounts(t, run(t, db, all), 0, 5, 0, 0, 0, 0)
 	checkCounts(t, run(t, db, all), 0, 0, 0, 5, 0, 0)
@@ -514,7 +556,7 @@ func TestAggregate(t *testing.T) {
 		songs int
 	}{{made, 16}, {real, 3}} {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
-			songs, err := msd.Read(c.path, direct.All)
+			songs, err := msd.Read(c.path, store.AllArrays)
 			if _, missing := os.Stat(c.path); missing != nil {
 				t.Skip("skipped: no real aggregate file")
 			}
@@ -523,9 +565,9 @@ func TestAggregate(t *testing.T) {
 			}
 			single := t.TempDir()
 			writeDemo(t, single, songs)
-			for _, extras := range []bool{false, true} {
-				got := ingested(t, Options{Paths: []string{c.path}, Extras: extras})
-				want := ingested(t, Options{Paths: []string{single}, Extras: extras})
+			for _, arrays := range []store.ArraySet{store.FeatureArrays, store.AllArrays} {
+				got := ingested(t, Options{Paths: []string{c.path}, Arrays: arrays})
+				want := ingested(t, Options{Paths: []string{single}, Arrays: arrays})
 				for i, s := range songs {
 					// Where a track comes from differs; all else is the same.
 					path, err := filepath.Abs(c.path)
@@ -651,8 +693,9 @@ func TestFindUnreadable(t *testing.T) {
 // short is an error.
 func TestMessages(t *testing.T) {
 	var b strings.Builder
+	w := bufio.NewWriter(&b)
 	body := strings.Repeat("x", 100_000)
-	if err := errors.Join(writeMessage(&b, song, []byte(body)), writeMessage(&b, done, nil)); err != nil {
+	if err := errors.Join(writeMessage(w, song, text(body)), writeMessage(w, done, text("")), w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	r := bufio.NewReader(strings.NewReader(b.String()))

@@ -1,148 +1,113 @@
 package ingest
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"runtime"
 	"time"
 
 	"tatum/ingest/direct"
-	"tatum/ingest/msd"
 	"tatum/ingest/seqstat"
 	"tatum/store"
 )
 
-// A worker is a process of its own that reads song files: libhdf5 has one
-// global lock, so that threads do not speed it up, and a damaged file can crash
-// it or make it hang. The parent writes paths to the worker's standard input,
-// several at once; the worker answers each on its standard output with the
-// file's songs, ready to be stored, and how it ended. Each message is a kind, a
-// length as uint32 and that many bytes.
-type message struct {
-	kind kind
-	body []byte
+// A job is a run of files on its way through a worker, which is woken once for
+// all of them. What comes of them is sent on out in the order of files, and out
+// is closed after the last. A file without end was not read.
+type job struct {
+	files []found
+	out   chan []result
 }
 
-type kind byte
-
-const (
-	readFeatures kind = 'f' // to the worker: path of a file whose features to read
-	readAll      kind = 'a' // to the worker: path of a file whose arrays to read
-	song         kind = 's' // an encoded song
-	failure      kind = 'x' // step, 0x00, reason: the file or a song of it is bad
-	done         kind = 'd' // the file is read, as far as it could be; or: ready for the first
-)
-
-// maxMessage bounds what a damaged length can make the reader allocate; a song
-// of a day's length stays far below.
-const maxMessage = 1 << 30
-
-// pipeBuffer holds several songs, so that a write wakes the reader once for all.
-const pipeBuffer = 64 << 10
-
-// maxSilence is for how long a worker keeps what it has read to itself.
-const maxSilence = 100 * time.Millisecond
-
-// messageHead is the length of what stands before a message's body.
-const messageHead = 5
-
-func writeMessage(w io.Writer, k kind, body []byte) error {
-	m := make([]byte, 0, messageHead+len(body))
-	m = binary.LittleEndian.AppendUint32(append(m, byte(k)), uint32(len(body)))
-	_, err := w.Write(append(m, body...))
-	return err
+// A result is a song of a file, what is bad in it, or its end.
+type result struct {
+	song store.EncodedSong
+	bad  *Failure
+	end  bool
 }
 
-// readMessage returns the next message, io.EOF when there are no more.
-func readMessage(r io.Reader) (message, error) {
-	var head [messageHead]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return message{}, err
-	}
-	n := binary.LittleEndian.Uint32(head[1:])
-	if n > maxMessage {
-		return message{}, fmt.Errorf("message of %d bytes", n)
-	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); err != nil {
-		return message{}, io.ErrUnexpectedEOF
-	}
-	return message{kind(head[0]), body}, nil
+// A worker does jobs, one at a time. It reads the files itself, and leaves those
+// that need libhdf5 to a process of its own, which it starts for the first of
+// them and replaces when it dies or says nothing for too long.
+type worker struct {
+	o      *Options
+	reader *direct.Reader
+	song   store.Song // the one read last
+	calc   seqstat.Calculator
+	p      *process // nil when there is none
 }
 
-// Work is the worker process: it reads the files named on r and answers on w
-// until r ends.
-func Work(r io.Reader, w io.Writer) error {
-	if err := limitMemory(); err != nil {
-		return err
-	}
-	in, out := bufio.NewReader(r), bufio.NewWriterSize(w, pipeBuffer)
-	if err := errors.Join(writeMessage(out, done, nil), out.Flush()); err != nil {
-		return fmt.Errorf("write to parent: %w", err)
-	}
-	var calc seqstat.Calculator
-	flushed := time.Now()
-	for {
-		// A goroutine that never gives way is taken for one that hangs: Go would
-		// then look at it twenty times per song, and take its processor away at
-		// each call into C.
-		runtime.Gosched()
-		m, err := readMessage(in)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+// run does jobs until there are no more. It returns an error only when no
+// process can be started; the rest is in the jobs' results.
+func (w *worker) run(jobs <-chan *job) error {
+	for j := range jobs {
+		err := w.do(j)
+		close(j.out)
 		if err != nil {
-			return fmt.Errorf("read from parent: %w", err)
-		}
-		err = errors.Join(
-			readSongs(out, &calc, string(m.body), arraysOf(m.kind)),
-			writeMessage(out, done, nil))
-		// The parent is woken when it has to say what is next, or has not heard
-		// for long.
-		if in.Buffered() == 0 || time.Since(flushed) > maxSilence {
-			err = errors.Join(err, out.Flush())
-			flushed = time.Now()
-		}
-		if err != nil {
-			return fmt.Errorf("write to parent: %w", err)
-		}
-	}
-}
-
-func arraysOf(k kind) direct.Arrays {
-	if k == readAll {
-		return direct.All
-	}
-	return direct.Features
-}
-
-// readSongs writes the songs of one file, and what is bad in it. The error is
-// one of writing.
-func readSongs(w io.Writer, calc *seqstat.Calculator, path string, arrays direct.Arrays) error {
-	next := uint32(0)
-	for s, err := range msd.Songs(path, arrays) {
-		row := next
-		next++
-		if err == nil {
-			s.Source = store.Source{Path: path, Row: row}
-			var vectors *[store.NumFeatures]store.Vector
-			if vectors, err = calc.Vectors(&s.Arrays); err == nil {
-				if err := writeSong(w, s, vectors); err != nil {
-					return err
-				}
-				continue
-			}
-			err = fmt.Errorf("track %s: %w", s.ID, err)
-		}
-		step, reason := explain(err)
-		if err := writeMessage(w, failure, []byte(step+"\x00"+reason)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if w.p == nil {
+		return nil
+	}
+	return w.p.stop()
+}
+
+// do has the files of a job read. They are read here first, so that a process
+// gets all that are left to it at once.
+func (w *worker) do(j *job) error {
+	d := delivery{job: j, known: make([]*result, len(j.files))}
+	defer d.send()
+	if w.o.Reader == Auto {
+		for i, f := range j.files {
+			d.known[i] = w.read(f.path)
+		}
+	}
+	d.addKnown()
+	if w.o.Process == nil {
+		for d.ended < len(d.files) {
+			d.fail(direct.StepOpen, "needs libhdf5, which this build of tatum does not have")
+		}
+		return nil
+	}
+	return w.delegate(&d)
+}
+
+// read reads a song file. It returns nil for one that needs libhdf5.
+func (w *worker) read(path string) *result {
+	encoded, err := w.encoded(path)
+	switch {
+	case err == nil:
+		return &result{song: *encoded}
+	case errors.Is(err, direct.ErrUnsure):
+		return nil
+	}
+	step, reason := explain(err)
+	return &result{bad: &Failure{Path: path, Step: step, Reason: reason}}
+}
+
+// encoded returns the song of a file, ready to be stored. A file that makes this
+// panic is left to the process, where that costs no other file.
+func (w *worker) encoded(path string) (_ *store.EncodedSong, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.reader, w.calc = new(direct.Reader), seqstat.Calculator{}
+			err = fmt.Errorf("%w: panic: %v", direct.ErrUnsure, p)
+		}
+	}()
+	if err := w.reader.ReadTo(&w.song, path, w.o.Arrays); err != nil {
+		return nil, err
+	}
+	w.song.Source = store.Source{Path: path}
+	return encode(&w.calc, &w.song)
+}
+
+// encode returns a song with its vectors, ready to be stored.
+func encode(calc *seqstat.Calculator, s *store.Song) (*store.EncodedSong, error) {
+	vectors, err := calc.Vectors(&s.Arrays)
+	if err != nil {
+		return nil, fmt.Errorf("track %s: %w", s.ID, err)
+	}
+	return store.EncodeSong(s, vectors), nil
 }
 
 // explain returns the step that failed and the reason, without the path.
@@ -158,10 +123,76 @@ func explain(err error) (step, reason string) {
 	}
 }
 
-func writeSong(w io.Writer, s *store.Song, vectors *[store.NumFeatures]store.Vector) error {
-	encoded, err := store.EncodeSong(s, vectors).AppendBinary(nil)
-	if err != nil {
-		return err
+// delegate has the files that are not known read by the process. When it dies,
+// what it had finished may have died with it, and which file it was at is not
+// known: so those left are read again, each on its own.
+func (w *worker) delegate(d *delivery) error {
+	for n := len(d.files); d.ended < len(d.files); {
+		if w.p == nil {
+			var err error
+			if w.p, err = startProcess(w.o); err != nil {
+				if d.passed > 0 { // no song is stored without its file
+					d.fail(stepWorker, err.Error())
+				}
+				return err
+			}
+		}
+		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(d, n, w.o.Arrays, t) })
+		if reason == "" {
+			continue
+		}
+		w.p = nil
+		if n == 1 {
+			d.fail(stepWorker, reason)
+		}
+		n = 1
 	}
-	return writeMessage(w, song, encoded)
+	return nil
+}
+
+// stepWorker is the step of a file that no process survives.
+const stepWorker = "worker"
+
+// A delivery passes on what comes of a job.
+type delivery struct {
+	*job
+	known   []*result // of each file, what came of it here; nil when libhdf5 is to read it
+	ended   int       // files that have
+	passed  int       // results of the file after those
+	waiting []result
+	size    int // of the songs that wait, bytes
+}
+
+func (d *delivery) add(r result) {
+	d.waiting = append(d.waiting, r)
+	d.size += r.song.Size()
+	d.passed++
+	if r.end {
+		d.ended++
+		d.passed = 0
+		d.addKnown()
+	}
+}
+
+// addKnown adds what is known of the next files.
+func (d *delivery) addKnown() {
+	for d.ended < len(d.files) && d.known[d.ended] != nil {
+		r := d.known[d.ended]
+		d.waiting = append(d.waiting, *r, result{end: true})
+		d.size += r.song.Size()
+		d.ended++
+	}
+}
+
+// fail ends the file that is next.
+func (d *delivery) fail(step, reason string) {
+	d.add(result{bad: &Failure{Path: d.files[d.ended].path, Step: step, Reason: reason}})
+	d.add(result{end: true})
+}
+
+func (d *delivery) send() {
+	if len(d.waiting) > 0 {
+		d.out <- d.waiting
+		d.waiting, d.size = nil, 0
+	}
 }

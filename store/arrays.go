@@ -15,14 +15,14 @@ import (
 type group uint8
 
 const (
-	featureArrays group = iota // the eight that the features are computed from
-	extraArrays                // the other seven
+	featureGroup group = iota // FeatureArrays
+	otherGroup                // the rest of AllArrays
 	numGroups
 )
 
 // span returns the first array of the group and the one after its last.
 func (g group) span() (first, end Array) {
-	if g == featureArrays {
+	if g == featureGroup {
 		return 0, NumFeatures
 	}
 	return NumFeatures, NumArrays

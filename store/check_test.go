@@ -133,7 +133,7 @@ func TestCheckFinds(t *testing.T) {
 			`key "TRAAAAA00000000002": track without its vectors`,
 		},
 		"track without arrays": {
-			func(tx *bbolt.Tx) error { return tx.Bucket(arraysBucket).Delete(arraysKey(ids[1], featureArrays)) },
+			func(tx *bbolt.Tx) error { return tx.Bucket(arraysBucket).Delete(arraysKey(ids[1], featureGroup)) },
 			"track has no arrays",
 		},
 		"vectors without track": {
@@ -152,7 +152,7 @@ func TestCheckFinds(t *testing.T) {
 		},
 		"arrays without track": {
 			func(tx *bbolt.Tx) error {
-				key := arraysKey(testID(9), extraArrays)
+				key := arraysKey(testID(9), otherGroup)
 				return tx.Bucket(arraysBucket).Put(key, seal(key, nil))
 			},
 			"arrays TRAAAAA00000000009: have no track",

@@ -122,7 +122,7 @@ func checkCopy(path string) error {
 // path.
 func putInPlace(temp, path string) error {
 	if err := os.Rename(temp, path); err != nil {
-		return err
+		return errors.Join(whyNotRenamed(err), os.Remove(temp))
 	}
 	return SyncDir(filepath.Dir(path))
 }

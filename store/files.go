@@ -12,10 +12,10 @@ import (
 // A File is what the store remembers of a song file, so that it need not be
 // read again while it stays as it is.
 type File struct {
-	Path    string // absolute
-	Size    int64  // bytes
-	ModTime int64  // nanoseconds since 1970
-	Extras  bool   // whether all fifteen arrays were read, not only the features
+	Path    string   // absolute
+	Size    int64    // bytes
+	ModTime int64    // nanoseconds since 1970
+	Arrays  ArraySet // that were read
 	Tracks  []TrackID
 	Bad     *Failure // nil when the file was read; else it is in quarantine
 }
@@ -28,22 +28,20 @@ type Failure struct {
 }
 
 // Unchanged reports whether a file of this size and modification time need not
-// be read again.
-func (f *File) Unchanged(size, modTime int64, extras bool) bool {
-	return f.Bad == nil && f.Size == size && f.ModTime == modTime && (f.Extras || !extras)
+// be read again for the arrays.
+func (f *File) Unchanged(size, modTime int64, arrays ArraySet) bool {
+	return f.Bad == nil && f.Size == size && f.ModTime == modTime && f.Arrays >= arrays
 }
 
+// The flags of a file: its ArraySet is the lowest bit.
 const (
-	fileExtras = 1 << iota
-	fileBad
+	fileArrays = 1
+	fileBad    = 2
 )
 
 func sealFile(f *File) []byte {
 	var e encoder
-	var flags uint8
-	if f.Extras {
-		flags |= fileExtras
-	}
+	flags := uint8(f.Arrays)
 	if f.Bad != nil {
 		flags |= fileBad
 	}
@@ -73,7 +71,7 @@ func unsealFile(key, sealed []byte) (*File, error) {
 func decodeFile(key, value []byte) (*File, error) {
 	d := decoder{buf: value}
 	flags := d.uint8()
-	f := &File{Path: string(key), Extras: flags&fileExtras != 0}
+	f := &File{Path: string(key), Arrays: ArraySet(flags & fileArrays)}
 	f.Size, f.ModTime = int64(d.uint64()), int64(d.uint64())
 	for n := d.uint32(); n > 0 && !d.short; n-- {
 		f.Tracks = append(f.Tracks, TrackID(d.take(TrackIDLen)))

@@ -1,3 +1,5 @@
+//go:build unix
+
 package store
 
 import (
@@ -39,7 +41,7 @@ func BenchmarkPut(b *testing.B) {
 						song, vectors := testSong(testID(n), fmt.Sprintf("/msd/A/B/C/%s.h5", testID(n)), n)
 						e := EncodeSong(song, vectors)
 						at := rng.IntN(len(payload) - arrayBytes)
-						e.arrays[featureArrays] = payload[at : at+arrayBytes]
+						e.arrays[featureGroup] = payload[at : at+arrayBytes]
 						batch.Songs = append(batch.Songs, *e)
 						batch.Files = append(batch.Files, File{Path: song.Source.Path, Tracks: []TrackID{song.ID}})
 					}

@@ -117,7 +117,7 @@ func (s *snapshot) arraysOf(id TrackID) (arrays [NumArrays][]float64, err error)
 		switch {
 		case err != nil:
 			return arrays, err
-		case sealed == nil && g == featureArrays:
+		case sealed == nil && g == featureGroup:
 			return arrays, corrupt(key, "track has no arrays")
 		case sealed == nil:
 			continue

@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -224,7 +223,7 @@ func TestBadFileKeepsItsTracks(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(*f, bad) {
 			t.Errorf("File = %+v, %v, want %+v", f, err, bad)
 		}
-		if f.Unchanged(9, 0, false) {
+		if f.Unchanged(9, 0, FeatureArrays) {
 			t.Error("a bad file counts as unchanged")
 		}
 	})
@@ -760,42 +759,6 @@ func TestWriterWaits(t *testing.T) {
 	second.Close()
 }
 
-// TestLockFileOfSharedStore checks that whoever may write to a store may lock it.
-func TestLockFileOfSharedStore(t *testing.T) {
-	w, path := testWriter(t)
-	w.Close()
-	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o644} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		w, err := OpenWriter(t.Context(), path, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Close()
-		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode {
-			t.Errorf("lock file %v, %v, want mode %v as the store", info.Mode(), err, mode)
-		}
-	}
-	if os.Getuid() != 0 {
-		t.Log("skipped: the group, which only root can give")
-		return
-	}
-	const group = 54321
-	if err := os.Chown(path, -1, group); err != nil {
-		t.Fatal(err)
-	}
-	w, err := OpenWriter(t.Context(), path, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	info, err := os.Stat(lockPath(path))
-	if err != nil || info.Sys().(*syscall.Stat_t).Gid != group {
-		t.Errorf("lock file %+v, %v, want group %d", info, err, group)
-	}
-}
-
 func TestChecksumBindsValueToKey(t *testing.T) {
 	sealed := seal([]byte("key"), []byte("value"))
 	if v, err := unseal([]byte("key"), sealed); err != nil || string(v) != "value" {
@@ -821,7 +784,7 @@ func TestChecksumBindsValueToKey(t *testing.T) {
 func TestGoldenBytes(t *testing.T) {
 	song, vectors := testSong(testID(1), "/a", 7)
 	encoded := EncodeSong(song, vectors)
-	file := &File{Path: "/a", Size: 5, ModTime: 6, Extras: true, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
+	file := &File{Path: "/a", Size: 5, ModTime: 6, Arrays: AllArrays, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
 	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
 		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0}}, {}}}
 	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
@@ -835,7 +798,7 @@ func TestGoldenBytes(t *testing.T) {
 		got        []byte
 	}{
 		{"track", goldenTrack, encoded.track},
-		{"arrays", goldenArrays, encoded.arrays[featureArrays]},
+		{"arrays", goldenArrays, encoded.arrays[featureGroup]},
 		{"vectors", goldenVectors, encoded.vectors[:21+24]},
 		{"last vector", goldenLastVector, encoded.vectors[len(encoded.vectors)-12:]},
 		{"file", goldenFile, sealFile(file)},
@@ -865,7 +828,7 @@ func TestSpecialValuesComeBack(t *testing.T) {
 // roundTrip checks that values come back bit for bit, in each group.
 func roundTrip(t *testing.T, values []float64) {
 	t.Helper()
-	for g, a := range map[group]Array{featureArrays: BeatsStart, extraArrays: TatumsConfidence} {
+	for g, a := range map[group]Array{featureGroup: BeatsStart, otherGroup: TatumsConfidence} {
 		var in, out [NumArrays][]float64
 		in[a] = values
 		if err := decodeArrays(nil, appendArrays(nil, g, &in), g, &out); err != nil {
@@ -954,7 +917,7 @@ func FuzzDecoders(f *testing.F) {
 			}
 		}
 		var arrays [NumArrays][]float64
-		same("arrays", decodeArrays(key, data, featureArrays, &arrays), nil)
+		same("arrays", decodeArrays(key, data, featureGroup, &arrays), nil)
 		var s EncodedSong
 		same("song", s.UnmarshalBinary(data), nil)
 	})

@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // A TrackID names one track: "TR", five letters A-Z and eleven digits 0-9A-F,
 // as in MSD's /analysis/songs.track_id. Make one with [ParseTrackID].
@@ -69,6 +73,38 @@ func (a Array) Columns() int {
 		return 12
 	}
 	return 1
+}
+
+// An ArraySet says which of a song's arrays are read and kept. The numbers are
+// part of the file format; a larger set has all that a smaller one has.
+type ArraySet uint8
+
+// The sets.
+const (
+	FeatureArrays ArraySet = iota // the eight that songs are clustered by
+	AllArrays                     // the confidences, pitches and timbre too
+)
+
+// ArraySetNames lists the names that [ParseArraySet] knows.
+var ArraySetNames = []string{"features", "all"}
+
+// ParseArraySet returns the set called name, such as "features".
+func ParseArraySet(name string) (ArraySet, error) {
+	if i := slices.Index(ArraySetNames, name); i >= 0 {
+		return ArraySet(i), nil
+	}
+	return 0, fmt.Errorf("no arrays %q: want %s", name, strings.Join(ArraySetNames, " or "))
+}
+
+// String returns the name of the set.
+func (s ArraySet) String() string { return ArraySetNames[s] }
+
+// End returns the array after the set's last: it has all those before.
+func (s ArraySet) End() Array {
+	if s == FeatureArrays {
+		return NumFeatures
+	}
+	return NumArrays
 }
 
 // A Feature is one of the eight arrays that songs are clustered by; Feature f

@@ -5,14 +5,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 )
 
 // writeTimeout is how long a writer waits for readers to finish. Exports of
@@ -40,7 +41,7 @@ const fillPercent = 0.95
 // transaction runs, so that readers get in between.
 type Writer struct {
 	path string
-	lock *os.File
+	lock *flock.Flock
 }
 
 // OpenWriter makes this process the store's writer. When there is one already it
@@ -80,7 +81,7 @@ func CreateWriter(ctx context.Context, path string, wait time.Duration) (*Writer
 
 // newWriter tells a store from another file before any work is done, and
 // clears away what a killed process left.
-func newWriter(path string, lock *os.File) (*Writer, error) {
+func newWriter(path string, lock *flock.Flock) (*Writer, error) {
 	w := &Writer{path, lock}
 	if err := w.dropOrphans(); err != nil {
 		lock.Close()
@@ -97,35 +98,36 @@ func lockPath(path string) string { return path + ".lock" }
 // lockWriter takes the writer's lock, tries for as long as wait says, and leaves
 // word who holds it. The file stays when the lock is gone: removing it would let
 // two processes lock two files of the same name.
-func lockWriter(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+func lockWriter(ctx context.Context, path string, wait time.Duration) (*flock.Flock, error) {
 	f, err := openLock(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
+	defer f.Close()
+	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDWR))
+	var locked bool
 	for begun := time.Now(); ; {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Since(begun) >= wait {
+		locked, err = lock.TryLock()
+		if locked || err != nil || time.Since(begun) >= wait {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, ctx.Err()
 		case <-time.After(lockPoll):
 		}
 	}
-	if err == nil {
-		err = errors.Join(f.Truncate(0), writeHolder(f))
-	}
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		f.Close()
+	if err == nil && !locked {
 		return nil, fmt.Errorf("store %q: %w by %s, which has to finish first", path, ErrLocked, lockHolder(path))
-	case err != nil:
-		f.Close()
+	}
+	if err == nil {
+		err = writeHolder(f)
+	}
+	if err != nil {
+		lock.Close()
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	return f, nil
+	return lock, nil
 }
 
 // openLock opens the lock file of the store at path. Who may write to the store
@@ -145,18 +147,32 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
+// holderAt is where the lock file says who holds the lock. On Windows the first
+// byte is what is locked, and no one else can read it.
+const holderAt = 1
+
 func writeHolder(f *os.File) error {
 	const enough = 80 // bytes of the command line
 	command := strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
-	_, err := fmt.Fprintf(f, "%q (process %d)", command[:min(enough, len(command))], os.Getpid())
+	who := fmt.Sprintf("%q (process %d)", command[:min(enough, len(command))], os.Getpid())
+	if err := f.Truncate(holderAt); err != nil {
+		return err
+	}
+	_, err := f.WriteAt([]byte(who), holderAt)
 	return err
 }
 
 // lockHolder returns who holds the store's lock, for an error's text. A process
 // that has only just taken it has not left word yet.
 func lockHolder(path string) string {
+	const nobody = "another process"
+	f, err := os.Open(lockPath(path))
+	if err != nil {
+		return nobody
+	}
+	defer f.Close()
 	for range 20 {
-		who, err := os.ReadFile(lockPath(path))
+		who, err := io.ReadAll(io.NewSectionReader(f, holderAt, 1<<10))
 		if err != nil {
 			break
 		}
@@ -165,7 +181,7 @@ func lockHolder(path string) string {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return "another process"
+	return nobody
 }
 
 // create makes an empty store at path: all of it or, if killed, nothing.
@@ -192,20 +208,7 @@ func create(path string) error {
 	if err := errors.Join(err, b.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(path))
-}
-
-// SyncDir has the disk remember which names are in dir, so that a file renamed
-// there keeps its name when the power fails.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return putInPlace(temp, path)
 }
 
 // update runs fn in a write transaction of its own. The file is opened for it

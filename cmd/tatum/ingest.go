@@ -14,11 +14,12 @@ import (
 
 	"tatum/ingest"
 	"tatum/query/render"
+	"tatum/store"
 )
 
 func newIngest(g *globals) *cobra.Command {
 	var o ingest.Options
-	var arrays string
+	var arrays, reader string
 	cmd := &cobra.Command{
 		Use:   "ingest PATH...",
 		Short: "Read song files into the store",
@@ -29,21 +30,28 @@ is none. Files that have not changed since they were read are skipped.
 A file that cannot be read is named on standard error and remembered in the
 store; the others are stored, the exit code is 3, and the next ingest tries it
 again. Of two files with the same track the one with the smaller path is kept.
-Ctrl-C saves what has been read; the same command goes on from there.`,
+Ctrl-C saves what has been read; the same command goes on from there.
+
+Files of the Million Song Dataset's own layout are read by tatum itself, all
+others by libhdf5, in processes apart. With --reader libhdf5 it reads them all:
+the store is the same.`,
 		Example: `  tatum ingest songs
   tatum ingest --arrays all songs/A/A/P/TRAAPOB12896A14E9C.h5
   tatum ingest --dry-run --prune songs`,
 		Args: wantArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch arrays {
-			case "features":
-			case "all":
-				o.Extras = true
-			default:
-				return usageError{fmt.Errorf("--arrays %q: want features or all", arrays)}
+			var err error
+			if o.Arrays, err = store.ParseArraySet(arrays); err != nil {
+				return usageError{fmt.Errorf("--arrays: %w", err)}
 			}
-			if o.Workers < 1 {
-				return usageError{fmt.Errorf("--workers %d: want at least 1", o.Workers)}
+			if o.Reader, err = ingest.ParseReader(reader); err != nil {
+				return usageError{fmt.Errorf("--reader: %w", err)}
+			}
+			if o.Reader == ingest.LibHDF5 && !ingest.HasLibHDF5 {
+				return usageError{errors.New("--reader libhdf5: this build of tatum does not have it")}
+			}
+			if o.Workers < 1 || o.Workers > ingest.MaxWorkers {
+				return usageError{fmt.Errorf("--workers %d: want from 1 to %d", o.Workers, ingest.MaxWorkers)}
 			}
 			o.Paths, o.Wait = args, g.wait
 			return runIngest(cmd.Context(), g, o, cmd.OutOrStdout())
@@ -51,8 +59,10 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&arrays, "arrays", "features", "`which` arrays to keep: features or all")
-	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("arrays", completeWords("features", "all")))
-	flags.IntVar(&o.Workers, "workers", runtime.GOMAXPROCS(0), "`number` of processes that read files")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("arrays", completeWords(store.ArraySetNames...)))
+	flags.StringVar(&reader, "reader", "auto", "`what` to read files with: auto, or libhdf5 alone")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("reader", completeWords(ingest.ReaderNames...)))
+	flags.IntVar(&o.Workers, "workers", min(runtime.GOMAXPROCS(0), ingest.MaxWorkers), "`number` of files to read at once, at most 1024")
 	g.addWait(cmd)
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
@@ -61,11 +71,13 @@ Ctrl-C saves what has been read; the same command goes on from there.`,
 }
 
 func runIngest(ctx context.Context, g *globals, o ingest.Options, stdout io.Writer) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	if ingest.HasLibHDF5 {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		o.Process = []string{self, workerCommand}
 	}
-	o.Worker = []string{self, workerCommand}
 	p := newProgress(g.quiet, "ingest")
 	o.Progress = func(at ingest.Progress) { p.set(at.Done, at.Total, at.Bad) }
 	sum, err := ingest.Run(ctx, g.db, o)
@@ -142,20 +154,5 @@ func printReasons(w io.Writer, bad []ingest.Failure) {
 	}
 }
 
+// workerCommand is the hidden command of the processes that read with libhdf5.
 const workerCommand = "ingest-worker"
-
-// newWorker is the process behind ingest; see ingest.Work.
-func newWorker() *cobra.Command {
-	return &cobra.Command{
-		Use:    workerCommand,
-		Hidden: true,
-		Args:   noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			err := ingest.Work(os.Stdin, os.Stdout)
-			if errors.Is(err, os.ErrClosed) {
-				return nil
-			}
-			return err
-		},
-	}
-}

@@ -32,12 +32,12 @@ func madePaths(tb testing.TB) []string {
 // and otherwise the same, are the same in whichever way they are stored.
 func TestReadStorages(t *testing.T) {
 	var r direct.Reader
-	longest, err := r.Read("testdata/songs/gzip.h5", direct.All)
+	longest, err := r.Read("testdata/songs/gzip.h5", store.AllArrays)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"default", "empty", "compact", "shuffle", "both", "plain", "columns", "large", "deep", "shrunk"} {
-		song, err := r.Read(filepath.Join("testdata/songs", name+".h5"), direct.All)
+		song, err := r.Read(filepath.Join("testdata/songs", name+".h5"), store.AllArrays)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -61,7 +61,7 @@ func TestReadersAtOnce(t *testing.T) {
 		group.Go(func() {
 			var r direct.Reader
 			for _, path := range paths {
-				if _, err := r.Read(path, direct.All); err != nil {
+				if _, err := r.Read(path, store.AllArrays); err != nil {
 					t.Error(err)
 				}
 			}
@@ -91,7 +91,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		before := allocated()
-		song, err := r.Read(path, direct.All)
+		song, err := r.Read(path, store.AllArrays)
 		if n := allocated() - before; n > maxAllocation {
 			t.Errorf("%d bytes allocated", n)
 		}

@@ -11,15 +11,6 @@ import (
 	"tatum/store"
 )
 
-// Arrays says how many of a song's arrays to read: those numbered below it.
-type Arrays int
-
-// What to read.
-const (
-	Features Arrays = store.NumFeatures // the eight that songs are clustered by
-	All      Arrays = store.NumArrays   // the confidences, pitches and timbre too
-)
-
 // A Row is one song's row of the three songs tables.
 type Row struct {
 	store.Track

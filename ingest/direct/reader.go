@@ -33,30 +33,42 @@ type Reader struct {
 }
 
 // Read reads a song file with a new Reader.
-func Read(path string, arrays Arrays) (*store.Song, error) { return new(Reader).Read(path, arrays) }
+func Read(path string, arrays store.ArraySet) (*store.Song, error) {
+	return new(Reader).Read(path, arrays)
+}
 
 // Read returns the song of the file at path, with the arrays asked for: the
 // song that package msd would return. It is the caller's to keep.
 //
 // The error is an [*Error], the one that msd would return, or ErrUnsure.
-func (r *Reader) Read(path string, arrays Arrays) (*store.Song, error) {
+func (r *Reader) Read(path string, arrays store.ArraySet) (*store.Song, error) {
+	song := new(store.Song)
+	if err := r.ReadTo(song, path, arrays); err != nil {
+		return nil, err
+	}
+	return song, nil
+}
+
+// ReadTo is Read into a song that was read before: its arrays are overwritten
+// where they have room. After an error it holds nothing of use.
+func (r *Reader) ReadTo(song *store.Song, path string, arrays store.ArraySet) error {
 	r.path = path
 	r.begin("", StepOpen)
 	info, err := os.Stat(path) // first, since to open a named pipe is to wait
 	if err != nil {
-		return nil, r.fail(WithoutPath(err))
+		return r.fail(WithoutPath(err))
 	}
 	if err := CheckFile(info); err != nil {
-		return nil, r.fail(err)
+		return r.fail(err)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, r.fail(WithoutPath(err))
+		return r.fail(WithoutPath(err))
 	}
 	defer f.Close()
 	r.size = info.Size()
 	r.file.reset(f, r.size)
-	return r.song(arrays)
+	return r.song(song, arrays)
 }
 
 // fail returns the error of the current step, unless it is ErrUnsure.
@@ -72,24 +84,25 @@ func (r *Reader) begin(dataset, step string) { r.dataset, r.step = dataset, step
 
 // song reads the open file, in the order in which msd reads, so that of several
 // faults the same is found.
-func (r *Reader) song(arrays Arrays) (*store.Song, error) {
+func (r *Reader) song(song *store.Song, arrays store.ArraySet) error {
 	var err error
 	if r.super, err = r.openSuperblock(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.openTables(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.readRows(); err != nil {
-		return nil, err
+		return err
 	}
-	song := &store.Song{Track: r.row.Track}
-	for a := range store.Array(arrays) {
-		if song.Arrays[a], err = r.readArray(a); err != nil {
-			return nil, err
+	song.Track = r.row.Track
+	for a := range arrays.End() {
+		if song.Arrays[a], err = r.readArray(song.Arrays[a], a); err != nil {
+			return err
 		}
 	}
-	return song, nil
+	clear(song.Arrays[arrays.End():])
+	return nil
 }
 
 // openTables opens the songs tables that are there and checks that they have
@@ -181,8 +194,8 @@ func (r *Reader) readRows() error {
 	return nil
 }
 
-// readArray reads an array of /analysis.
-func (r *Reader) readArray(a store.Array) ([]float64, error) {
+// readArray reads an array of /analysis, into dst if it has room.
+func (r *Reader) readArray(dst []float64, a store.Array) ([]float64, error) {
 	d := &r.array
 	if err := r.open(d, &r.analysis, ArrayPath(a), a.String(), a.Columns(), checkFloat64); err != nil {
 		return nil, err
@@ -194,5 +207,5 @@ func (r *Reader) readArray(a store.Array) ([]float64, error) {
 		return nil, r.fail(err)
 	}
 	r.begin(d.path, StepRead)
-	return r.values(d)
+	return r.values(dst, d)
 }

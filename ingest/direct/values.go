@@ -16,13 +16,17 @@ type chunk struct {
 // two numbers only, the column is 0.
 type position [3]uint64
 
-// values reads an array.
-func (r *Reader) values(d *dataset) ([]float64, error) {
+// values reads an array, into dst if it has room.
+func (r *Reader) values(dst []float64, d *dataset) ([]float64, error) {
 	n := d.rows * d.columns
 	if err := r.file.pay(8 * n); err != nil {
 		return nil, err
 	}
-	values := make([]float64, n)
+	values := dst
+	if dst == nil || n > cap(dst) {
+		values = make([]float64, n)
+	}
+	values = values[:n]
 	if n == 0 {
 		return values, nil
 	}
@@ -57,6 +61,7 @@ func (s *storage) fillFloats(values []float64) error {
 	if !s.canFill {
 		return unsure("values never written")
 	}
+	clear(values)
 	if len(s.fill) > 0 {
 		v := math.Float64frombits(le.Uint64(s.fill))
 		for i := range values {

@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"testing"
 
-	"tatum/ingest/direct"
+	"tatum/store"
 )
 
 // BenchmarkSongs reads the real files, when there, one a loop. Compare
@@ -13,8 +13,8 @@ func BenchmarkSongs(b *testing.B) {
 	paths := realFiles(b)
 	for _, c := range []struct {
 		name   string
-		arrays direct.Arrays
-	}{{"features", direct.Features}, {"all", direct.All}} {
+		arrays store.ArraySet
+	}{{"features", store.FeatureArrays}, {"all", store.AllArrays}} {
 		b.Run(c.name, func(b *testing.B) {
 			start, n := cpuSeconds(), 0
 			for b.Loop() {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"tatum/ingest/direct"
 	"tatum/store"
 )
 
@@ -32,7 +31,7 @@ func TestDemoSame(t *testing.T) {
 func TestDemoIndependentOfN(t *testing.T) {
 	few, many := slices.Collect(Demo(5, 9)), slices.Collect(Demo(20, 9))
 	for i := range few {
-		sameSong(t, few[i], many[i], direct.All)
+		sameSong(t, few[i], many[i], store.AllArrays)
 	}
 }
 

@@ -28,7 +28,7 @@ const (
 //
 // An error is a [*direct.Error] and comes with a nil song. In a file of many songs it
 // is of one song; the loop goes on with the next.
-func Songs(path string, arrays direct.Arrays) iter.Seq2[*store.Song, error] {
+func Songs(path string, arrays store.ArraySet) iter.Seq2[*store.Song, error] {
 	return func(yield func(*store.Song, error) bool) {
 		r, err := openReader(path, arrays)
 		if err != nil {
@@ -45,7 +45,7 @@ func Songs(path string, arrays direct.Arrays) iter.Seq2[*store.Song, error] {
 }
 
 // Read returns all songs of the file at path, as [Songs] yields them.
-func Read(path string, arrays direct.Arrays) ([]*store.Song, error) {
+func Read(path string, arrays store.ArraySet) ([]*store.Song, error) {
 	var songs []*store.Song
 	for song, err := range Songs(path, arrays) {
 		if err != nil {
@@ -59,7 +59,7 @@ func Read(path string, arrays direct.Arrays) ([]*store.Song, error) {
 // A reader reads one file.
 type reader struct {
 	path   string
-	arrays direct.Arrays
+	arrays store.ArraySet
 	size   int64 // of the file, bytes
 	file   *hdf5.File
 	access *hdf5.PropList // for opening datasets
@@ -96,7 +96,7 @@ func (r *reader) recovered(err *error) {
 }
 
 // openReader opens the file and its tables.
-func openReader(path string, arrays direct.Arrays) (_ *reader, err error) {
+func openReader(path string, arrays store.ArraySet) (_ *reader, err error) {
 	r := &reader{path: path, arrays: arrays, step: direct.StepOpen}
 	lock()
 	defer unlock()
@@ -196,7 +196,7 @@ func (r *reader) openArrays() error {
 		return r.fail(err)
 	}
 	r.access = r.setAccess
-	for a := range store.Array(r.arrays) {
+	for a := range r.arrays.End() {
 		r.begin(direct.AnalysisTable.Path, direct.StepType)
 		if index := "idx_" + a.String(); !direct.HasField(r.tables[0].fields, index) {
 			return r.failf("%d songs, but no column %s", r.rows, index)
@@ -233,7 +233,7 @@ func (r *reader) onlySong() (*store.Song, error) {
 		return nil, err
 	}
 	song := &store.Song{Track: r.row.Track}
-	for a := range store.Array(r.arrays) {
+	for a := range r.arrays.End() {
 		s, err := r.openArray(a)
 		if err != nil {
 			return nil, err

@@ -190,7 +190,7 @@ func TestReadRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := buildFile(t, c.rows, c.changes)
-			songs, err := Read(path, direct.All)
+			songs, err := Read(path, store.AllArrays)
 			checkError(t, err, path, c.dataset, c.step, c.want)
 			if songs != nil {
 				t.Errorf("got %d songs with the error", len(songs))
@@ -205,7 +205,7 @@ func TestReadRefuses(t *testing.T) {
 }
 
 // checkDirect checks that package direct reads the same song.
-func checkDirect(t *testing.T, path string, arrays direct.Arrays, want *store.Song) {
+func checkDirect(t *testing.T, path string, arrays store.ArraySet, want *store.Song) {
 	t.Helper()
 	got, err := direct.Read(path, arrays)
 	if err != nil {
@@ -218,7 +218,7 @@ func checkDirect(t *testing.T, path string, arrays direct.Arrays, want *store.So
 // checkDirectError checks that package direct has the same to say of a file.
 func checkDirectError(t *testing.T, path string, want error) {
 	t.Helper()
-	if _, got := direct.Read(path, direct.All); got == nil || got.Error() != want.Error() || !sameStep(got, want) {
+	if _, got := direct.Read(path, store.AllArrays); got == nil || got.Error() != want.Error() || !sameStep(got, want) {
 		t.Errorf("direct:\ngot  %v\nwant %v", got, want)
 	}
 }
@@ -231,7 +231,7 @@ func sameStep(a, b error) bool {
 // checkDirectUnsure checks that package direct leaves a file to this one.
 func checkDirectUnsure(t *testing.T, path string) {
 	t.Helper()
-	if _, err := direct.Read(path, direct.All); !errors.Is(err, direct.ErrUnsure) {
+	if _, err := direct.Read(path, store.AllArrays); !errors.Is(err, direct.ErrUnsure) {
 		t.Errorf("direct: got %v, want ErrUnsure", err)
 	}
 }
@@ -282,12 +282,12 @@ func TestReadRefusesFiles(t *testing.T) {
 		{file("short.h5", whole[:len(whole)/2]), "HDF5 cannot open it: cut short, damaged or being written"},
 	} {
 		t.Run(filepath.Base(c.path), func(t *testing.T) {
-			_, err := Read(c.path, direct.Features)
+			_, err := Read(c.path, store.FeatureArrays)
 			checkError(t, err, c.path, "", direct.StepOpen, c.want)
 			checkDirectError(t, c.path, err)
 		})
 	}
-	if _, err := Read(filepath.Join(dir, "none.h5"), direct.All); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Read(filepath.Join(dir, "none.h5"), store.AllArrays); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want fs.ErrNotExist", err)
 	}
 }
@@ -300,7 +300,7 @@ func TestReadRefusesUnreadable(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Read(path, direct.Features)
+	_, err := Read(path, store.FeatureArrays)
 	checkError(t, err, path, "", direct.StepOpen, "permission denied")
 	checkDirectError(t, path, err)
 }
@@ -323,12 +323,12 @@ func TestReadOptional(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := buildFile(t, oneRow(), c.changes)
-			songs, err := Read(path, direct.All)
+			songs, err := Read(path, store.AllArrays)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := songs[0]
-			checkDirect(t, path, direct.All, got)
+			checkDirect(t, path, store.AllArrays, got)
 			if got.ID != oneRow()[0].ID || got.Title != c.title || got.Year != c.year || got.Tempo != 120 {
 				t.Errorf("got %+v, want title %q, year %d, tempo 120", got.Track, c.title, c.year)
 			}
@@ -339,11 +339,11 @@ func TestReadOptional(t *testing.T) {
 // TestReadUnwritten checks that values never written read as zeros.
 func TestReadUnwritten(t *testing.T) {
 	path := buildFile(t, oneRow(), build{"/analysis/bars_start": unwritten("bars_start", hdf5.S_SIMPLE, 5000)})
-	songs, err := Read(path, direct.Features)
+	songs, err := Read(path, store.FeatureArrays)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkDirect(t, path, direct.Features, songs[0])
+	checkDirect(t, path, store.FeatureArrays, songs[0])
 	if got := songs[0].Arrays[store.BarsStart]; !sameBits(got, make([]float64, 5000)) {
 		t.Errorf("got %v, want 5000 zeros", got)
 	}
@@ -353,11 +353,11 @@ func TestReadUnwritten(t *testing.T) {
 // meanwhile, and that nothing stays open.
 func TestSongsStop(t *testing.T) {
 	path := writeSongs(t, slices.Collect(Demo(5, 1))...)
-	for song, err := range Songs(path, direct.Features) {
+	for song, err := range Songs(path, store.FeatureArrays) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if inner, err := Read(path, direct.All); err != nil || len(inner) != 5 || inner[0].ID != song.ID {
+		if inner, err := Read(path, store.AllArrays); err != nil || len(inner) != 5 || inner[0].ID != song.ID {
 			t.Fatalf("got %d songs, %v, want 5", len(inner), err)
 		}
 		break
@@ -376,7 +376,7 @@ func TestSongsConcurrently(t *testing.T) {
 	done := make(chan error)
 	for range 4 {
 		go func() {
-			_, err := Read(path, direct.All)
+			_, err := Read(path, store.AllArrays)
 			done <- err
 		}()
 	}
@@ -390,7 +390,7 @@ func TestSongsConcurrently(t *testing.T) {
 // TestReadReal reads the real files and an aggregate of real songs.
 func TestReadReal(t *testing.T) {
 	for _, path := range realFiles(t) {
-		songs, err := Read(path, direct.All)
+		songs, err := Read(path, store.AllArrays)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -402,7 +402,7 @@ func TestReadReal(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("skipped: no real aggregate file in " + realDir)
 	}
-	songs, err := Read(path, direct.All)
+	songs, err := Read(path, store.AllArrays)
 	if err != nil || len(songs) != 3 {
 		t.Fatalf("%s: got %d songs, %v, want 3", path, len(songs), err)
 	}
@@ -412,14 +412,14 @@ func TestReadReal(t *testing.T) {
 // testdata/foreign.py.
 func TestReadForeign(t *testing.T) {
 	dir := filepath.Join("testdata", "foreign")
-	songs, err := Read(filepath.Join(dir, "song.h5"), direct.Features)
+	songs, err := Read(filepath.Join(dir, "song.h5"), store.FeatureArrays)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s := songs[0]; s.ID != "TRABCDE128F0123456" || s.Tempo != 120 || !sameBits(s.Arrays[store.BarsStart], []float64{0, 1, 2}) {
 		t.Errorf("got %+v", s)
 	}
-	checkDirect(t, filepath.Join(dir, "song.h5"), direct.Features, songs[0])
+	checkDirect(t, filepath.Join(dir, "song.h5"), store.FeatureArrays, songs[0])
 	const bars = "/analysis/bars_start"
 	for _, c := range []struct{ name, dataset, step, want string }{
 		{"link.h5", bars, direct.StepOpen, "is in another file, which is not read"},
@@ -431,7 +431,7 @@ func TestReadForeign(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(dir, c.name)
-			_, err := Read(path, direct.Features)
+			_, err := Read(path, store.FeatureArrays)
 			checkError(t, err, path, c.dataset, c.step, c.want)
 			checkDirectUnsure(t, path)
 		})

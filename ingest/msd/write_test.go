@@ -11,13 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"tatum/ingest/direct"
 	"tatum/store"
 )
 
 // sameSong reports the first difference of two songs, bit for bit, in the
 // arrays asked for.
-func sameSong(t *testing.T, got, want *store.Song, arrays direct.Arrays) {
+func sameSong(t *testing.T, got, want *store.Song, arrays store.ArraySet) {
 	t.Helper()
 	g, w := got.Track, want.Track
 	for _, f := range []*float64{&g.Duration, &g.Tempo, &g.Loudness, &w.Duration, &w.Tempo, &w.Loudness} {
@@ -33,7 +32,7 @@ func sameSong(t *testing.T, got, want *store.Song, arrays direct.Arrays) {
 		t.Errorf("track: got %v, want %v", numbers(&got.Track), numbers(&want.Track))
 	}
 	for a := range store.Array(store.NumArrays) {
-		if direct.Arrays(a) >= arrays {
+		if a >= arrays.End() {
 			if got.Arrays[a] != nil {
 				t.Errorf("%s: read, want nil", a)
 			}
@@ -90,7 +89,7 @@ func TestRoundTrip(t *testing.T) {
 		{"no bars", demo[13:14]},
 		{"aggregate", append(demo[:99:99], oddSong())},
 	} {
-		for _, arrays := range []direct.Arrays{direct.Features, direct.All} {
+		for _, arrays := range []store.ArraySet{store.FeatureArrays, store.AllArrays} {
 			t.Run(c.name, func(t *testing.T) {
 				path := writeSongs(t, c.songs...)
 				got, err := Read(path, arrays)
@@ -117,7 +116,7 @@ func TestRoundTrip(t *testing.T) {
 func TestWriteAbsentArrays(t *testing.T) {
 	s := &store.Song{Track: store.Track{ID: "TRABCDE128F0123456"}}
 	s.Arrays[store.SegmentsStart] = []float64{1, 2, 3}
-	got, err := Read(writeSongs(t, s), direct.All)
+	got, err := Read(writeSongs(t, s), store.AllArrays)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
+//go:build unix
+
 package store
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -21,3 +24,16 @@ func takeGroup(path string, info fs.FileInfo) error {
 	}
 	return nil
 }
+
+// SyncDir has the disk remember which names are in dir, so that a file renamed
+// there keeps its name when the power fails.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// whyNotRenamed returns the error of renaming a file to another's name.
+func whyNotRenamed(err error) error { return err }

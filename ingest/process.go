@@ -16,23 +16,8 @@ import (
 	"tatum/store"
 )
 
-// A job is a run of files on its way through a worker, which is woken once for
-// all of them. What comes of them is sent on out in the order of files, and out
-// is closed after the last. A file without end was not read.
-type job struct {
-	files  []found
-	extras bool
-	out    chan []result
-}
-
-// A result is a song of a file, what is bad in it, or its end.
-type result struct {
-	song store.EncodedSong
-	bad  *Failure
-	end  bool
-}
-
-// A process is a running worker.
+// A process is one that runs [Work]: files that need libhdf5 are read apart from
+// the ingest, since a damaged one can crash libhdf5 or make it hang.
 type process struct {
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
@@ -41,21 +26,17 @@ type process struct {
 	timeout time.Duration // how long it may be silent
 }
 
-// startTimeout is how long a worker may take to answer for the first time; a
-// variable for tests.
-var startTimeout = DefaultTimeout
-
-// startProcess starts a worker and waits until it answers, so that a program
+// startProcess starts a process and waits until it answers, so that a program
 // that cannot run is not blamed on the files it was to read.
-func startProcess(argv []string, timeout time.Duration) (*process, error) {
-	p := &process{cmd: exec.Command(argv[0], argv[1:]...), stderr: new(head), timeout: startTimeout}
+func startProcess(o *Options) (*process, error) {
+	p := &process{cmd: exec.Command(o.Process[0], o.Process[1:]...), stderr: new(head), timeout: o.StartTimeout}
 	// No file may name a filter library to load, nor does reading need a lock
 	// on it. There is one goroutine; its songs are short-lived and small, so that
 	// the collector need not come as often as by default.
 	p.cmd.Env = append(os.Environ(), "HDF5_PLUGIN_PRELOAD=::", "HDF5_USE_FILE_LOCKING=FALSE", "GOMAXPROCS=1", "GOGC=400")
 	p.cmd.Stderr = p.stderr
-	// Ctrl-C is for the parent, which lets its workers finish.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Ctrl-C is for the parent, which lets its processes finish.
+	p.cmd.SysProcAttr = ownGroup
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -78,7 +59,7 @@ func startProcess(argv []string, timeout time.Duration) (*process, error) {
 	if reason != "" {
 		return nil, fmt.Errorf("start worker: %s", reason)
 	}
-	p.timeout = timeout
+	p.timeout = o.Timeout
 	return p, nil
 }
 
@@ -104,91 +85,6 @@ func (p *process) end() string {
 func (p *process) stop() error {
 	p.stdin.Close()
 	return p.cmd.Wait()
-}
-
-// A worker does jobs, one at a time, in a process that it replaces when it dies
-// or says nothing for longer than timeout.
-type worker struct {
-	argv    []string
-	timeout time.Duration
-	p       *process // nil when there is none
-}
-
-// run does jobs until there are no more. It returns an error only when no
-// process can be started; the rest is in the jobs' results.
-func (w *worker) run(jobs <-chan *job) error {
-	for j := range jobs {
-		err := w.do(j)
-		close(j.out)
-		if err != nil {
-			return err
-		}
-	}
-	if w.p == nil {
-		return nil
-	}
-	return w.p.stop()
-}
-
-// do has the files of a job read. When the process dies, what it had finished
-// may have died with it, and which file it was at is not known: so those left
-// are read again, each on its own.
-func (w *worker) do(j *job) error {
-	d := delivery{job: j}
-	for n := len(j.files); d.ended < len(j.files); {
-		if w.p == nil {
-			var err error
-			if w.p, err = startProcess(w.argv, w.timeout); err != nil {
-				if d.passed > 0 { // no song is stored without its file
-					d.fail(err.Error())
-				}
-				return err
-			}
-		}
-		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(&d, n, t) })
-		if reason == "" {
-			continue
-		}
-		w.p = nil
-		if n == 1 {
-			d.fail(reason)
-		}
-		n = 1
-	}
-	return nil
-}
-
-// A delivery passes on what comes of a job.
-type delivery struct {
-	*job
-	ended   int // files that have
-	passed  int // results of the file after those
-	waiting []result
-	size    int // of the songs that wait, bytes
-}
-
-func (d *delivery) add(r result) {
-	d.waiting = append(d.waiting, r)
-	d.size += r.song.Size()
-	d.passed++
-	if r.end {
-		d.ended++
-		d.passed = 0
-	}
-}
-
-// fail ends the file that no process survives.
-func (d *delivery) fail(reason string) {
-	d.add(result{bad: &Failure{Path: d.files[d.ended].path, Step: "worker", Reason: reason}})
-	d.add(result{end: true})
-	d.send()
-}
-
-func (d *delivery) send() {
-	if len(d.waiting) > 0 {
-		d.out <- d.waiting
-		d.waiting, d.size = nil, 0
-	}
 }
 
 // watch runs fn, which talks to the process, and kills the process when the
@@ -219,27 +115,30 @@ func (p *process) watch(fn func(*time.Timer) error) (reason string) {
 
 var errUnknownMessage = errors.New("unknown message")
 
-// read has the next n files of d read, and passes on what comes.
-func (p *process) read(d *delivery, n int, timer *time.Timer) error {
+// read has the next n files of d that are not known read, and passes on what
+// comes.
+func (p *process) read(d *delivery, n int, arrays store.ArraySet, timer *time.Timer) error {
 	// The process is not to blame for how long it takes to be heard.
 	send := func() {
 		timer.Stop()
 		d.send()
 	}
 	defer send()
-	what := readFeatures
-	if d.extras {
-		what = readAll
+	stdin := bufio.NewWriter(p.stdin)
+	left := 0 // files that the process has not answered
+	for i := d.ended; i < len(d.files) && left < n; i++ {
+		if d.known[i] == nil {
+			left++
+			if err := writeMessage(stdin, read, text(append([]byte{byte(arrays)}, d.files[i].path...))); err != nil {
+				return err
+			}
+		}
 	}
-	var paths bytes.Buffer
-	for _, f := range d.files[d.ended : d.ended+n] {
-		_ = writeMessage(&paths, what, []byte(f.path)) // a buffer takes all
-	}
-	if _, err := p.stdin.Write(paths.Bytes()); err != nil {
+	if err := stdin.Flush(); err != nil {
 		return err
 	}
 	again := d.passed // results that an earlier process gave of the first file
-	for end := d.ended + n; d.ended < end; {
+	for left > 0 {
 		// What follows may be long in coming, unless it is here already.
 		if p.stdout.Buffered() == 0 || d.size >= pipeBuffer {
 			send()
@@ -253,6 +152,7 @@ func (p *process) read(d *delivery, n int, timer *time.Timer) error {
 		switch m.kind {
 		case done:
 			r.end, again = true, 0
+			left--
 		case song:
 			if err := r.song.UnmarshalBinary(m.body); err != nil {
 				return err

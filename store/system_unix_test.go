@@ -1,0 +1,90 @@
+//go:build unix
+
+package store
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// TestLockFileOfSharedStore checks that whoever may write to a store may lock it.
+func TestLockFileOfSharedStore(t *testing.T) {
+	w, path := testWriter(t)
+	w.Close()
+	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o644} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		w, err := OpenWriter(t.Context(), path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("lock file %v, %v, want mode %v as the store", info.Mode(), err, mode)
+		}
+	}
+	if os.Getuid() != 0 {
+		t.Log("skipped: the group, which only root can give")
+		return
+	}
+	const group = 54321
+	if err := os.Chown(path, -1, group); err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenWriter(t.Context(), path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	info, err := os.Stat(lockPath(path))
+	if err != nil || info.Sys().(*syscall.Stat_t).Gid != group {
+		t.Errorf("lock file %+v, %v, want group %d", info, err, group)
+	}
+}
+
+// TestCompactBesideReader checks that a reader which began before keeps the old
+// file, and that the new one has its mode.
+func TestCompactBesideReader(t *testing.T) {
+	w, path := usedStore(t)
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	before, after, err := w.Compact()
+	info, serr := os.Stat(path)
+	if err != nil || serr != nil || after >= before || info.Mode().Perm() != 0o640 {
+		t.Fatalf("Compact = %d, %d, %v; file %v, %v", before, after, err, info, serr)
+	}
+	if ids, err := reader.TrackIDs(); err != nil || len(ids) != 57 {
+		t.Errorf("reader of the old file: %d tracks, %v", len(ids), err)
+	}
+}
+
+func TestCompactFollowsLink(t *testing.T) {
+	w, path := usedStore(t)
+	w.Close()
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenWriter(context.Background(), link, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if before, after, err := w.Compact(); err != nil || after >= before {
+		t.Fatalf("Compact = %d, %d, %v", before, after, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("link became %v, %v", info, err)
+	}
+}

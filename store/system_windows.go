@@ -1,0 +1,28 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/windows"
+)
+
+// A file on Windows is its maker's.
+
+func takeOwner(string, fs.FileInfo) error { return nil }
+
+func takeGroup(string, fs.FileInfo) error { return nil }
+
+// SyncDir has the disk remember which names are in dir. Windows opens no
+// directory for that, and its file system keeps a journal of names.
+func SyncDir(string) error { return nil }
+
+// whyNotRenamed returns the error of renaming a file to another's name. Windows
+// does not do that to a file which is open.
+func whyNotRenamed(err error) error {
+	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+		return fmt.Errorf("%w: another process may have it open; try again when it has ended", err)
+	}
+	return err
+}
