@@ -93,7 +93,7 @@ func (a *assigner) open(db *store.DB, name string) error {
 // assignBatch labels the first of the tracks without label, and returns how many.
 func (a *assigner) assignBatch() (int, error) {
 	c := a.clustering
-	b, err := a.read(batchTracks(c.K, len(c.Features)))
+	b, err := a.read(batchTracks(1<<20, c.K, len(c.Features))) // one transaction writes it
 	if err != nil {
 		return 0, err
 	}

@@ -267,7 +267,7 @@ func (r *runner) placeAll(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, writing.Wait())
 		}
-		end := min(first+batchTracks(r.p.K, len(r.p.Features)), len(r.ids))
+		end := min(first+batchTracks(8<<20, r.p.K, len(r.p.Features)), len(r.ids))
 		// Nothing may be read while the file is written.
 		b, err := r.readBatch(first, end)
 		if err != nil {

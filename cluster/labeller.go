@@ -30,9 +30,9 @@ type batch struct {
 	fold func(f store.Feature, i int) (fold store.Fold, trained bool)
 }
 
-// batchTracks returns how many tracks make a batch: they have about eight
-// million distances, 64 MB.
-func batchTracks(k, features int) int { return max(1, (8<<20)/(k*features)) }
+// batchTracks returns how many tracks make a batch of so many distances, of eight
+// bytes each.
+func batchTracks(distances, k, features int) int { return max(1, distances/(k*features)) }
 
 // add adds the vectors of the batch's next track.
 func (b *batch) add(v *store.Vectors, features []store.Feature) error {
