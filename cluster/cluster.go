@@ -259,57 +259,60 @@ func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s sto
 
 // placeAll stores the places of all tracks. All features of a track are stored
 // together, so the vectors are read again, a batch of tracks at a time. While
-// one batch is written, the next is labelled.
+// one batch is written, the next is labelled; it has been read before, for
+// nothing can be read while the file is written.
 func (r *runner) placeAll(ctx context.Context) error {
 	var writing errgroup.Group
 	var memory, written [][]byte // of the batch, and of the one that is being written, by run
-	for first := 0; first < len(r.ids); {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(err, writing.Wait())
-		}
-		end := min(first+batchTracks(8<<20, r.p.K, len(r.p.Features)), len(r.ids))
-		// Nothing may be read while the file is written.
-		b, err := r.readBatch(first, end)
-		if err != nil {
-			return errors.Join(err, writing.Wait())
-		}
-		encoded := make([]store.EncodedAssignments, end-first)
-		runs := (len(encoded) + placeRows - 1) / placeRows
-		written, memory = memory, written
-		memory = slices.Grow(memory[:0], runs)[:runs]
-		err = r.each(ctx, runs, func(_ *Fitter, run int) error {
-			from, buf := run*placeRows, memory[run][:0]
-			r.fitted.place(b, from, min(from+placeRows, len(encoded)), func(placed []store.Placed) {
-				for i, p := range placed {
-					encoded[from+i], buf = store.EncodeAssignments(buf, p.ID, p.Places)
-				}
-			})
-			memory[run] = buf
-			return nil
-		})
+	size := batchTracks(8<<20, r.p.K, len(r.p.Features))
+	next, err := r.readBatch(0, size)
+	for done := 0; err == nil && done < len(r.ids); {
+		b := next
+		memory, written = written, memory
+		var encoded []store.EncodedAssignments
+		encoded, memory, err = r.encodeBatch(ctx, b, memory)
 		if err := errors.Join(err, writing.Wait()); err != nil {
 			return err
 		}
-		done := end
+		done += len(encoded)
+		next, err = r.readBatch(done, size)
 		writing = errgroup.Group{}
 		writing.Go(func() error {
-			r.storing.Lock()
-			defer r.storing.Unlock()
 			if err := r.fit.PutAssignments(encoded); err != nil {
 				return err
 			}
 			r.progress(len(r.p.Features) * (len(r.ids) + done) / len(r.ids))
 			return nil
 		})
-		first = end
 	}
-	return writing.Wait()
+	return errors.Join(err, writing.Wait())
 }
 
-// readBatch reads the vectors of the tracks from row first on, before end.
-func (r *runner) readBatch(first, end int) (*batch, error) {
-	r.storing.Lock()
-	defer r.storing.Unlock()
+// encodeBatch returns the encoded places of a batch. They are in the memory, a
+// slice for each run of placeRows tracks, that is given and returned.
+func (r *runner) encodeBatch(ctx context.Context, b *batch, memory [][]byte) ([]store.EncodedAssignments, [][]byte, error) {
+	encoded := make([]store.EncodedAssignments, len(b.ids))
+	runs := (len(encoded) + placeRows - 1) / placeRows
+	memory = slices.Grow(memory[:0], runs)[:runs]
+	return encoded, memory, r.each(ctx, runs, func(_ *Fitter, run int) error {
+		from, buf := run*placeRows, memory[run][:0]
+		r.fitted.place(b, from, min(from+placeRows, len(encoded)), func(placed []store.Placed) {
+			for i, p := range placed {
+				encoded[from+i], buf = store.EncodeAssignments(buf, p.ID, p.Places)
+			}
+		})
+		memory[run] = buf
+		return nil
+	})
+}
+
+// readBatch reads the vectors of the tracks from row first on, as many as given or
+// as are left; nil when none are.
+func (r *runner) readBatch(first, size int) (*batch, error) {
+	end := min(first+size, len(r.ids))
+	if first == end {
+		return nil, nil
+	}
 	b := &batch{ids: r.ids[first:end], fold: func(_ store.Feature, i int) (store.Fold, bool) {
 		return store.Fold(r.folds[first+i]), true
 	}}
