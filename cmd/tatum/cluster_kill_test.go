@@ -139,6 +139,7 @@ func copyFile(t *testing.T, dst, src string) {
 // TestKilledClusterLeavesOldOne kills `tatum cluster` at random moments: the
 // clustering in the store is the old one or, if it was done, the new one.
 func TestKilledClusterLeavesOldOne(t *testing.T) {
+	t.Parallel()
 	dir, n := t.TempDir(), kills(t)
 	path := filepath.Join(dir, "tatum.db")
 	putSongs(t, path, 0, 1500)
@@ -176,6 +177,7 @@ func TestKilledClusterLeavesOldOne(t *testing.T) {
 // TestKilledAssignGoesOn kills `tatum cluster assign` at random moments: tracks
 // have the labels they get in the end, or none yet.
 func TestKilledAssignGoesOn(t *testing.T) {
+	t.Parallel()
 	dir, n := t.TempDir(), kills(t)
 	base, path := filepath.Join(dir, "base.db"), filepath.Join(dir, "tatum.db")
 	putSongs(t, base, 0, 600)

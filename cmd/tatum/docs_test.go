@@ -26,6 +26,7 @@ func runScript(t *testing.T, script string) {
 // one directory, and compares what they print with what the README shows under
 // them. Of `make demo` it runs the commands of the Makefile.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +101,7 @@ func demoCommands(t *testing.T) []string {
 // TestExamples runs the examples of every command's help, each on a store of
 // the demo's songs.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	var script strings.Builder
 	script.WriteString("exec tatum demo songs\nexec tatum ingest songs\nexec tatum cluster\nexec tatum demo --songs 3 --seed 9 more\n")
 	n := 0

@@ -43,6 +43,7 @@ func tatum(t *testing.T, args ...string) {
 
 // TestGolden compares the whole job on the demo's songs with the reference.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("testdata/parity/golden.json")
 	if err != nil {
 		t.Fatal(err)
