@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"runtime"
 
@@ -73,6 +74,9 @@ func (a *assigner) open(db *store.DB, name string) error {
 	if err != nil {
 		return err
 	}
+	if labelled > state.Tracks {
+		return fmt.Errorf("%w: clustering %q has places of %d tracks, there are %d", store.ErrCorrupt, name, labelled, state.Tracks)
+	}
 	if a.total = int(state.Tracks - labelled); a.total == 0 {
 		return nil // so that no models need be read
 	}
@@ -96,6 +100,9 @@ func (a *assigner) assignBatch() (int, error) {
 	b, err := a.read(batchTracks(1<<20, c.K, len(c.Features))) // one transaction writes it
 	if err != nil {
 		return 0, err
+	}
+	if len(b.ids) == 0 {
+		return 0, fmt.Errorf("%w: clustering %q has no places of some tracks, and does not say of which", store.ErrCorrupt, c.Name)
 	}
 	placed := make([]store.Placed, len(b.ids))
 	var g errgroup.Group

@@ -268,7 +268,7 @@ func (l *shortlist) init(s *search) {
 		l.bound = *s.opts.MaxDistance * float64(len(s.features)) * (1 + 1e-12)
 	}
 	if s.opts.Limit > 0 {
-		l.most = s.opts.Limit + 1 // with the track itself
+		l.most = min(s.opts.Limit, math.MaxInt/4) + 1 // with the track itself
 	}
 }
 

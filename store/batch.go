@@ -77,6 +77,13 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 				return err
 			}
 		}
+		// A song may have been passed over for that of a file which, later in the
+		// batch, turned out to have it no longer.
+		for i := range batch.Files {
+			if err := forgetUnlessWhole(tx, &batch.Files[i], state); err != nil {
+				return err
+			}
+		}
 		return putTime(tx, ingestedKey)
 	})
 	return out, err

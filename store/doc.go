@@ -116,8 +116,8 @@
 // uint32.
 //
 // A page that the disk left as it was before a later write is not told from a
-// whole one by looking at it. Scans of all tracks find it by counting, if it has
-// fewer or more of them; [Check] finds it by what other buckets say. A single
+// whole one by looking at it. Scans of all tracks, places or files find it by
+// counting, if it has fewer or more of them; [Check] finds it by what other buckets say. A single
 // look-up does not.
 //
 // # Versions

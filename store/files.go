@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -105,6 +106,7 @@ func (s *snapshot) file(path string) (*File, error) {
 // Files yields every file the store remembers, in the order of paths.
 func (db *DB) Files() iter.Seq2[*File, error] {
 	return rows(db, func(s *snapshot, yield func(*File) bool) error {
+		n := uint64(0)
 		for e, err := range s.files.Range(nil, nil) {
 			if err != nil {
 				return err
@@ -113,11 +115,15 @@ func (db *DB) Files() iter.Seq2[*File, error] {
 			if err != nil {
 				return err
 			}
-			if !yield(f) {
+			if n++; !yield(f) {
 				return nil
 			}
 		}
-		return nil
+		state, err := s.state()
+		if err == nil && state.Files != n {
+			err = fmt.Errorf("%w: found %d files of %d", ErrCorrupt, n, state.Files)
+		}
+		return err
 	})
 }
 
@@ -210,6 +216,17 @@ func forgetDuplicates(tx *bbolt.Tx, released map[TrackID]bool, state *State) err
 		err = errors.Join(err, deleteFile(tx, path, state))
 	}
 	return err
+}
+
+// forgetUnlessWhole forgets a file that lists a track which is not in the store,
+// so that the next ingest reads it.
+func forgetUnlessWhole(tx *bbolt.Tx, f *File, state *State) error {
+	for _, id := range f.Tracks {
+		if tx.Bucket(tracksBucket).Get([]byte(id)) == nil {
+			return deleteFile(tx, f.Path, state)
+		}
+	}
+	return nil
 }
 
 // deleteFile forgets a file, if it is remembered.

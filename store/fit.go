@@ -281,6 +281,9 @@ func (e *fitEditor) finish() error {
 // assign gives a track its places.
 func (e *fitEditor) assign(p *Placed) error {
 	key := []byte(p.ID)
+	if e.bucket(assignmentsBucket).Get(key) != nil {
+		return corrupt(key, "has a place already")
+	}
 	if err := e.markTrained(p); err != nil {
 		return err
 	}

@@ -154,6 +154,10 @@ func (bs memberBlocks) find(f Feature, c Cluster, m encodedMember) (key []byte, 
 		before, sealedBefore := cursor.Prev()
 		if key == nil { // behind the last
 			before, sealedBefore = cursor.Last()
+		} else if first, _ := bs.bucket.Cursor().First(); bytes.Compare(first, want) < 0 {
+			for before == nil { // bbolt's cursor stops at a leaf that this transaction has emptied
+				before, sealedBefore = cursor.Prev()
+			}
 		}
 		if bytes.HasPrefix(before, clusterKey(f, c)) {
 			key, sealed = before, sealedBefore
@@ -197,7 +201,10 @@ func (bs memberBlocks) insert(f Feature, c Cluster, m encodedMember) error {
 	if err != nil {
 		return err
 	}
-	at, _ := b.search(m)
+	at, found := b.search(m)
+	if found {
+		return corrupt(blockKey(f, c, m), "is a member already")
+	}
 	b = slices.Insert(b, at*memberLen, m...)
 	half := len(b)
 	if b.count() >= 2*blockMembers {

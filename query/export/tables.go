@@ -163,7 +163,7 @@ func writeTracks(ctx context.Context, db *store.DB, c *store.Clustering, t table
 			return err
 		}
 	}
-	return nil
+	return labels.end()
 }
 
 // A labelStream hands out the places of tracks, in step with a scan of the
@@ -193,6 +193,24 @@ func (s *labelStream) of(id store.TrackID) ([]store.Assignment, error) {
 	places := s.last.Places
 	s.last = nil
 	return places, nil
+}
+
+// end returns an error if there are places behind those of the last track, or
+// fewer than there should be.
+func (s *labelStream) end() error {
+	if s.next == nil {
+		return nil
+	}
+	if s.last == nil {
+		var err error
+		if s.last, err, _ = s.next(); err != nil {
+			return err
+		}
+	}
+	if s.last != nil {
+		return fmt.Errorf("%w: places of %q, but no track", store.ErrCorrupt, s.last.ID)
+	}
+	return nil
 }
 
 func (r *row) track(t *store.Track) {
