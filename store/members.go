@@ -147,23 +147,15 @@ type memberBlocks struct {
 // find returns the block of a cluster that a member belongs to: the last that
 // does not begin behind it, else the first; nil when there is none.
 func (bs memberBlocks) find(f Feature, c Cluster, m encodedMember) (key []byte, b memberBlock, err error) {
-	want := blockKey(f, c, m)
+	prefix, want := clusterKey(f, c), blockKey(f, c, m)
 	cursor := bs.bucket.Cursor()
 	key, sealed := cursor.Seek(want)
 	if !bytes.Equal(key, want) {
-		before, sealedBefore := cursor.Prev()
-		if key == nil { // behind the last
-			before, sealedBefore = cursor.Last()
-		} else if first, _ := bs.bucket.Cursor().First(); bytes.Compare(first, want) < 0 {
-			for before == nil { // bbolt's cursor stops at a leaf that this transaction has emptied
-				before, sealedBefore = cursor.Prev()
-			}
-		}
-		if bytes.HasPrefix(before, clusterKey(f, c)) {
-			key, sealed = before, sealedBefore
+		if before, value := bs.lastBefore(cursor, key, prefix, want); before != nil {
+			key, sealed = before, value
 		}
 	}
-	if !bytes.HasPrefix(key, clusterKey(f, c)) {
+	if !bytes.HasPrefix(key, prefix) {
 		return nil, nil, nil
 	}
 	value, err := unseal(key, sealed)
@@ -172,6 +164,26 @@ func (bs memberBlocks) find(f Feature, c Cluster, m encodedMember) (key []byte, 
 	}
 	b, err = decodeMembers(key, value)
 	return bytes.Clone(key), slices.Clone(b), err // they outlive changes of the bucket
+}
+
+// lastBefore returns the last entry with the prefix before want, behind which the
+// cursor stands at key; nil when there is none.
+func (bs memberBlocks) lastBefore(cursor *bbolt.Cursor, key, prefix, want []byte) (before, sealed []byte) {
+	first, _ := bs.bucket.Cursor().First()
+	switch {
+	case first == nil || bytes.Compare(first, want) >= 0:
+		return nil, nil // where bbolt's Last and Prev would not find an end
+	case key == nil: // behind all entries
+		before, sealed = cursor.Last()
+	default:
+		for before == nil { // Prev stops at each leaf that this transaction has emptied
+			before, sealed = cursor.Prev()
+		}
+	}
+	if !bytes.HasPrefix(before, prefix) {
+		return nil, nil
+	}
+	return before, sealed
 }
 
 // replace writes blocks in place of the one of that key.
