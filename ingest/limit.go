@@ -4,6 +4,7 @@ package ingest
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,8 @@ func limitMemory() error {
 	if err == nil {
 		limit.Cur = min(limit.Cur, workerMemory)
 		err = unix.Setrlimit(unix.RLIMIT_DATA, &limit)
+		// The garbage of a very long song is to go before it costs the song.
+		debug.SetMemoryLimit(int64(limit.Cur) / 2)
 	}
 	if err != nil {
 		return fmt.Errorf("limit memory: %w", err)
