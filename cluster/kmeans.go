@@ -480,8 +480,9 @@ const chunk = 64
 // nearest centroid to labels and its Euclidean distances to all K centroids to
 // distances, K values a row: MiniBatchKMeans's predict and transform. The
 // distances do not decide the label; rounding differs. Without distances (nil)
-// only labels are written, without labels only distances. A row whose squares overflow has label 0 or that of
-// some far centroid, and distances that are infinite or NaN.
+// only labels are written, without labels only distances. A row whose squares
+// overflow has label 0 or that of some far centroid, and distances that are
+// infinite or NaN.
 func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 	var limit [width]float64
 	for i := range limit {

@@ -42,7 +42,7 @@ func (b *Bucket) Bucket(name []byte, check Check) (Bucket, bool, error) {
 		if !bytes.Equal(e.Key, name) {
 			break
 		}
-		sub, err := b.open(e, check)
+		sub, err := b.Open(e, check)
 		return sub, err == nil, err
 	}
 	return Bucket{}, false, nil
@@ -53,9 +53,7 @@ func (b *Bucket) Bucket(name []byte, check Check) (Bucket, bool, error) {
 func (b *Bucket) Buckets() iter.Seq2[Entry, error] { return b.Range(nil, nil) }
 
 // Open returns the bucket that an entry of b holds.
-func (b *Bucket) Open(e Entry, check Check) (Bucket, error) { return b.open(e, check) }
-
-func (b *Bucket) open(e Entry, check Check) (Bucket, error) {
+func (b *Bucket) Open(e Entry, check Check) (Bucket, error) {
 	sub := Bucket{pages: b.pages, check: check}
 	if len(e.Value) < bucketHeaderLen {
 		return sub, damaged(b.root, "%q is no bucket", e.Key)
@@ -74,9 +72,6 @@ func (b *Bucket) open(e Entry, check Check) (Bucket, error) {
 	}
 	return sub, err
 }
-
-// IsInline reports whether the bucket has no pages of its own.
-func (b *Bucket) IsInline() bool { return b.root == 0 }
 
 // A walk goes through the pages of a bucket's tree that hold keys from from on,
 // before to.

@@ -161,8 +161,8 @@ func TestRangeGetAndEnds(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if b.IsInline() != (n <= 3) {
-				t.Errorf("%s: inline is %v", name, b.IsInline())
+			if (b.root == 0) != (n <= 3) {
+				t.Errorf("%s: first page %d", name, b.root)
 			}
 			for _, r := range [][2]int{{0, 2 * n}, {-1, -1}, {1, 1}, {0, 0}, {n, n + 1}, {n - 1, n + 60}, {n / 2, 2*n - 1}, {2*n - 2, 2 * n}, {2 * n, 3 * n}} {
 				var from, to []byte
@@ -511,7 +511,7 @@ func FuzzPage(f *testing.F) {
 				_ = p.child(i)
 				continue
 			}
-			if sub, err := b.Open(Entry{p.key(i), p.value(i)}, checkSealed); err == nil && sub.IsInline() {
+			if sub, err := b.Open(Entry{p.key(i), p.value(i)}, checkSealed); err == nil && sub.root == 0 {
 				_, _ = keysIn(&sub, nil, nil)
 				_, _ = sub.Get(p.key(i))
 			}
