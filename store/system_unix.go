@@ -9,12 +9,22 @@ import (
 	"syscall"
 )
 
-// takeOwner gives the file at path the owner and group that info tells of.
+// takeOwner gives the file at path the owner and group that info tells of. Only
+// root may give a file to another owner. Anyone else's file has the group alone,
+// or not even that where its mode grants the group no more than the others.
 func takeOwner(path string, info fs.FileInfo) error {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, int(stat.Uid), int(stat.Gid))
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
 	}
-	return nil
+	err := os.Chown(path, int(stat.Uid), int(stat.Gid))
+	if errors.Is(err, fs.ErrPermission) {
+		err = takeGroup(path, info)
+	}
+	if mode := info.Mode().Perm(); errors.Is(err, fs.ErrPermission) && mode>>3&7 == mode&7 {
+		return nil
+	}
+	return err
 }
 
 // takeGroup gives the file at path the group that info tells of.

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"tatum/store"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tatum/store"
 )
 
 var update = flag.Bool("update", false, "write what the scripts' commands print over what they expect")
