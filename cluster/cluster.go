@@ -70,14 +70,22 @@ func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 		return nil, err
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(r.gcPercent()))
-	reports, err := r.fitFeatures(ctx)
+	err := r.fitFeatures(ctx)
 	if err == nil {
 		err = r.placeAll(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.fit.Abort())
 	}
-	return &Report{len(r.ids), reports}, r.fit.Commit(r.fingerprint())
+	c, err := r.fit.Commit(r.fingerprint())
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Tracks: len(r.ids)}
+	for i, f := range c.Features {
+		report.Features = append(report.Features, FeatureReport{f, c.Summaries[i]})
+	}
+	return report, nil
 }
 
 // A runner is one Run under way.
@@ -161,8 +169,7 @@ const readAhead = 4
 
 // fitFeatures fits the features, two at a time. They are read two at a time too,
 // since half the cost of reading a feature is to find it.
-func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
-	reports := make([]FeatureReport, len(r.p.Features))
+func (r *runner) fitFeatures(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	free := make(chan []float64, readAhead) // memory of matrices that are done with
 	for range readAhead {
@@ -199,36 +206,35 @@ func (r *runner) fitFeatures(ctx context.Context) ([]FeatureReport, error) {
 		g.Go(func() error {
 			for m := range read {
 				f := r.p.Features[m.number]
-				report, err := r.fitFeature(ctx, f, m.rows)
-				if err != nil {
+				if err := r.fitFeature(ctx, f, m.rows); err != nil {
 					return fmt.Errorf("cluster %v: %w", f, err)
 				}
-				reports[m.number] = *report
 				free <- m.rows
 				r.progress(int(done.Add(1)))
 			}
 			return nil
 		})
 	}
-	return reports, g.Wait()
+	return g.Wait()
 }
 
-func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix []float64) (*FeatureReport, error) {
+func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix []float64) error {
 	models, err := r.fitFolds(ctx, matrix)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	clusters := Align(models)
 	labels, spots, err := r.labelAll(ctx, models, clusters, matrix)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	summary := r.summary(models, spots, labels, matrix)
 	store.SortSpots(spots, r.p.K)
-	report := &FeatureReport{f, r.summary(models, spots, labels, matrix)}
-	return report, r.store(f, models, clusters, report.Summary, spots)
+	return r.store(f, models, clusters, summary, spots)
 }
 
-// summary describes the fits of a feature; labels are each model's of all rows.
+// summary describes the fits of a feature; spots are in row order, labels each
+// model's of all rows.
 func (r *runner) summary(models []*Model, spots []store.Spot, labels [][]uint16, matrix []float64) store.Summary {
 	s := store.Summary{DistinctRows: uint64(distinctRows(matrix)), Sizes: make([]uint64, r.p.K)}
 	for _, m := range models {
@@ -238,6 +244,7 @@ func (r *runner) summary(models []*Model, spots []store.Spot, labels [][]uint16,
 	for _, at := range spots {
 		s.Sizes[at.Cluster]++
 	}
+	s.DaviesBouldin, s.CalinskiHarabasz = separation(matrix, spots, r.p.K)
 	return s
 }
 

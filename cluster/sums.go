@@ -142,3 +142,31 @@ func onesDot(v []float64) float64 {
 	}
 	return s
 }
+
+// blasDot returns x·c as OpenBLAS multiplies two vectors (ddot for AVX-512, one
+// thread): as [onesDot] adds, fused.
+func blasDot(x, c []float64) float64 {
+	var wide [32]float64
+	var lane [16]float64
+	n16 := len(x) &^ 15
+	n32 := n16 &^ 31
+	for i, v := range x[:n32] {
+		wide[i%32] = math.FMA(v, c[i], wide[i%32])
+	}
+	for i := range lane {
+		r, col := i/4, i%4
+		lane[i] = wide[8*r+col] + wide[8*r+4+col]
+	}
+	for i := n32; i < n16; i++ {
+		lane[i%16] = math.FMA(x[i], c[i], lane[i%16])
+	}
+	var four [4]float64
+	for j := range four {
+		four[j] = ((lane[j] + lane[4+j]) + lane[8+j]) + lane[12+j]
+	}
+	s := (four[0] + four[2]) + (four[1] + four[3])
+	for i := n16; i < len(x); i++ {
+		s = math.FMA(x[i], c[i], s)
+	}
+	return s
+}

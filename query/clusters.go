@@ -9,6 +9,7 @@ type ClusterSummary struct {
 	Size         int           // number of tracks
 	Share        float64       // of the feature's labelled tracks, in [0, 1]
 	MeanDistance float64       // of the tracks to their centroids, in scaled space; NaN when Size is 0
+	Silhouette   float64       // mean of the tracks' [store.Assignment.Silhouette]; NaN when Size is 0 or there is one cluster
 	Central      store.TrackID // the track nearest to its centroid; empty when Size is 0
 }
 
@@ -30,7 +31,7 @@ func Clusters(db *store.DB, c *store.Clustering, f store.Feature) ([]ClusterSumm
 	}
 	summaries := make([]ClusterSummary, len(sizes))
 	for i, size := range sizes {
-		s := ClusterSummary{Feature: f, Cluster: store.Cluster(i), Size: int(size.Tracks), MeanDistance: size.MeanDistance}
+		s := ClusterSummary{Feature: f, Cluster: store.Cluster(i), Size: int(size.Tracks), MeanDistance: size.MeanDistance, Silhouette: size.Silhouette}
 		if total > 0 {
 			s.Share = float64(size.Tracks) / float64(total)
 		}

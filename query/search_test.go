@@ -87,15 +87,21 @@ func TestClusters(t *testing.T) {
 		}
 		for i, s := range summaries {
 			all := members(t, db, f, store.Cluster(i), query.MembersOptions{})
-			sum := 0.0
+			sum, silhouettes := 0.0, 0.0
 			for _, m := range all {
+				place := db.Place(t, f, m.TrackID)
 				sum += m.Distance
+				silhouettes += place.Silhouette()
 			}
 			want := query.ClusterSummary{Feature: f, Cluster: store.Cluster(i), Size: len(all), Share: float64(len(all)) / 50,
 				MeanDistance: sum / float64(len(all)), Central: all[0].TrackID}
 			if math.Abs(s.MeanDistance-want.MeanDistance) < 1e-14*want.MeanDistance {
 				want.MeanDistance = s.MeanDistance // it is added up in another order
 			}
+			if got, want := s.Silhouette, silhouettes/float64(len(all)); !(math.Abs(got-want) < 1e-14) {
+				t.Errorf("silhouette %v, want %v", got, want)
+			}
+			want.Silhouette = s.Silhouette
 			if s != want {
 				t.Errorf("got %+v, want %+v", s, want)
 			}

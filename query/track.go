@@ -45,7 +45,7 @@ func Track(db *store.DB, c *store.Clustering, id store.TrackID) ([]Placement, er
 			RunnerUpDistance: math.NaN(),
 			Margin:           math.NaN(),
 		}
-		if label, ok := runnerUp(a); ok {
+		if label, ok := a.RunnerUp(); ok {
 			clusters, err := db.Clusters(c, a.Feature, a.Fold)
 			if err != nil {
 				return nil, err
@@ -57,15 +57,4 @@ func Track(db *store.DB, c *store.Clustering, id store.TrackID) ([]Placement, er
 		rows[i] = p
 	}
 	return rows, nil
-}
-
-// runnerUp returns the label nearest to a track after its own. ok is false
-// when there is no other.
-func runnerUp(a *store.Assignment) (label store.Label, ok bool) {
-	for i, d := range a.Distances {
-		if l := store.Label(i); l != a.Label && (!ok || d < a.Distances[label]) {
-			label, ok = l, true
-		}
-	}
-	return label, ok
 }

@@ -21,6 +21,34 @@ type Assignment struct {
 // Distance returns the distance to the centroid of the track's own label.
 func (a *Assignment) Distance() float64 { return a.Distances[a.Label] }
 
+// RunnerUp returns the label nearest to the track after its own, of equally near
+// ones the lower. ok is false when there is no other.
+func (a *Assignment) RunnerUp() (label Label, ok bool) {
+	for i, d := range a.Distances {
+		if l := Label(i); l != a.Label && (!ok || d < a.Distances[label]) {
+			label, ok = l, true
+		}
+	}
+	return label, ok
+}
+
+// Silhouette returns how much nearer the track is to its own centroid than to the
+// next one of the same model, (d2 - d1) / d2 in [0, 1], and 0 when d2 is 0. It is
+// the simplified silhouette, and no number for scikit-learn's silhouette_score. It
+// is NaN when there is no other centroid, or a distance is not finite.
+func (a *Assignment) Silhouette() float64 {
+	next, ok := a.RunnerUp()
+	if !ok {
+		return math.NaN()
+	}
+	own, other := a.Distance(), a.Distances[next]
+	if other == 0 {
+		return 0
+	}
+	// The label was not decided by the distances, whose rounding differs.
+	return max(0, (other-own)/other)
+}
+
 // The flags of a place.
 const (
 	placeTrained = 1 << iota
@@ -36,8 +64,9 @@ const (
 // EncodedAssignments are a track's assignments in the store's own bytes, by all
 // features of a clustering.
 type EncodedAssignments struct {
-	ID     TrackID
-	sealed []byte
+	ID      TrackID
+	sealed  []byte
+	tallied [NumFeatures]tallied // by the feature's place in the clustering
 }
 
 // EncodeAssignments encodes a track's assignments, which ascend by feature. All
@@ -52,7 +81,11 @@ func EncodeAssignments(buf []byte, id TrackID, places []Assignment) (EncodedAssi
 		e.place(&places[i])
 	}
 	e.uint32(checksum([]byte(id), e.buf[start:]))
-	return EncodedAssignments{id, e.buf[start:len(e.buf):len(e.buf)]}, e.buf
+	encoded := EncodedAssignments{ID: id, sealed: e.buf[start:len(e.buf):len(e.buf)]}
+	for i := range places {
+		encoded.tallied[i] = talliedOf(&places[i])
+	}
+	return encoded, e.buf
 }
 
 func (e *encoder) place(a *Assignment) {

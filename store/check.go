@@ -462,7 +462,7 @@ func (k *fitChecker) place(id TrackID, a *Assignment) error {
 	if int(a.Cluster) >= k.c.K {
 		return fmt.Errorf("cluster %d of %d", a.Cluster, k.c.K)
 	}
-	k.tallies[a.Feature].add(a.Cluster, a.Distance())
+	k.tallies[a.Feature].add(talliedOf(a))
 	k.derived += memberHash(a.Feature, a.Cluster, memberOf(id, a))
 	m := k.models[a.Feature][a.Fold]
 	if m.Clusters[a.Label] != a.Cluster {

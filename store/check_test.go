@@ -71,7 +71,7 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 	if err := fit.PutAssignments(encoded); err != nil {
 		t.Fatal(err)
 	}
-	if err := fit.Commit([32]byte{1}); err != nil {
+	if _, err := fit.Commit([32]byte{1}); err != nil {
 		t.Fatal(err)
 	}
 }

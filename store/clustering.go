@@ -72,6 +72,11 @@ type Summary struct {
 	MeanAgreement  float64  // adjusted Rand index between two folds' models, mean of all pairs
 	LeastAgreement float64  // that of the two that agree least
 	Sizes          []uint64 // tracks in each cluster
+
+	// How well the clusters are told apart; NaN where there are fewer than two.
+	Silhouette       float64 // mean of [Assignment.Silhouette]
+	DaviesBouldin    float64 // scikit-learn's davies_bouldin_score of the standardised vectors; less is better
+	CalinskiHarabasz float64 // its calinski_harabasz_score; more is better
 }
 
 // Empty returns the clusters that got no track, ascending.
@@ -131,6 +136,9 @@ func (e *encoder) summary(s *Summary) {
 	for _, size := range s.Sizes {
 		e.uint64(size)
 	}
+	e.float64(s.Silhouette)
+	e.float64(s.DaviesBouldin)
+	e.float64(s.CalinskiHarabasz)
 }
 
 func (d *decoder) summary() (s Summary) {
@@ -139,6 +147,7 @@ func (d *decoder) summary() (s Summary) {
 	for n := d.uint16(); n > 0 && !d.short; n-- {
 		s.Sizes = append(s.Sizes, d.uint64())
 	}
+	s.Silhouette, s.DaviesBouldin, s.CalinskiHarabasz = d.float64(), d.float64(), d.float64()
 	return s
 }
 

@@ -50,7 +50,7 @@
 //	            random stream, uint32 algorithm, int64 time of the fit in nanoseconds, uint64 tracks,
 //	            uint64 generation, string of the fingerprint's 32 bytes, uint8 n, n × Summary
 //	Summary     float64 inertia, uint64 distinct rows, float64 mean and least agreement, uint16 n,
-//	            n × uint64 size
+//	            n × uint64 size, float64 silhouette, Davies-Bouldin, Calinski-Harabasz
 //	Model       uint16 k, uint16 columns, columns × float64 mean, columns × float64 scale, k times (columns ×
 //	            float64 centroid, uint16 cluster), float64 inertia, uint32 steps
 //	Assignments uint16 k, uint8 n, n × Place
@@ -58,9 +58,9 @@
 //	            and cluster, float64 distance to the label's centroid, then the k-1 other distances in the order
 //	            of labels: float64, or if packed uint16 greatest exponent, (k-1) × 7 bytes
 //	Member      float64 distance, big-endian, ID[18], uint16 fold, label; in this order
-//	Tally       uint16 k, k × (uint64 members, Sum); under 255: uint64 bytes of the keys and values in models,
-//	            assignments and members
-//	Sum         of distances: uint64 whole, uint64 2⁻⁶⁴ths, uint64 distances left out, being 2³¹ or more
+//	Tally       uint16 k, k × (uint64 members, Sum of distances, Sum of silhouettes); under 255: uint64 bytes of the
+//	            keys and values in models, assignments and members
+//	Sum         uint64 whole, uint64 2⁻⁶⁴ths, uint64 numbers left out, being 2³¹ or more or NaN
 //
 // A packed distance has the IEEE mantissa, 52 bits, and above it, 4 bits, by how
 // much its exponent is less than the greatest one's. Its place is packed unless

@@ -20,11 +20,12 @@ const fitBytes = 32 << 20
 // until Commit, and then the new one. Its methods must not be called at once
 // from several goroutines.
 type Fit struct {
-	w      *Writer
-	c      Clustering
-	ids    []TrackID // that it is trained on, in row order
-	placed int       // how many of ids have their assignments
-	bytes  uint64    // of keys and values written so far
+	w       *Writer
+	c       Clustering
+	ids     []TrackID // that it is trained on, in row order
+	placed  int       // how many of ids have their assignments
+	tallies []tally   // of those, by feature in the order of the clustering's
+	bytes   uint64    // of keys and values written so far
 }
 
 // fitBuckets are the buckets of a fit.
@@ -45,6 +46,10 @@ func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 	}
 	c.Tracks = uint64(len(ids))
 	c.Summaries = make([]Summary, len(c.Features))
+	tallies := make([]tally, len(c.Features))
+	for i := range tallies {
+		tallies[i].clusters = make([]clusterTally, c.K)
+	}
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
 		c.fit = state.nextFit
 		state.nextFit++
@@ -59,7 +64,7 @@ func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 		}
 		return nil
 	})
-	return &Fit{w: w, c: c, ids: ids}, err
+	return &Fit{w: w, c: c, ids: ids, tallies: tallies}, err
 }
 
 // bucket returns a bucket of the fit in a transaction that writes.
@@ -113,15 +118,11 @@ func (s Spot) compareDistance(t Spot) int {
 }
 
 // PutFeature saves what the fits of one feature came to: the models, by fold,
-// the summary, and the spots of all tracks as [SortSpots] leaves them.
+// the summary but for its silhouette, and the spots of all tracks as [SortSpots]
+// leaves them.
 func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Spot) error {
 	f.c.Summaries[slices.Index(f.c.Features, feature)] = s
-	t := tally{make([]clusterTally, f.c.K)}
-	for _, m := range spots {
-		t.add(m.Cluster, m.Distance)
-	}
-	err := f.w.update(func(tx *bbolt.Tx) error {
-		err := f.bucket(tx, talliesBucket).Put(tallyKey(feature), sealTally(tallyKey(feature), &t))
+	err := f.w.update(func(tx *bbolt.Tx) (err error) {
 		for _, m := range models {
 			key := modelKey(feature, m.Fold)
 			sealed := sealModel(key, m)
@@ -155,6 +156,11 @@ func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Sp
 // its features.
 func (f *Fit) PutAssignments(batch []EncodedAssignments) error {
 	f.placed += len(batch)
+	for i := range batch {
+		for j := range f.tallies {
+			f.tallies[j].add(batch[i].tallied[j])
+		}
+	}
 	return f.write(assignmentsBucket, len(batch), func(i int) (key, sealed []byte) {
 		return []byte(batch[i].ID), batch[i].sealed
 	})
@@ -184,18 +190,28 @@ func (f *Fit) write(bucket []byte, n int, entry func(i int) (key, sealed []byte)
 }
 
 // Commit makes the clustering the one of its name, in place of an older one. The
-// fingerprint is that of the IDs and vectors it was fitted on. It is an error if
+// fingerprint is that of the IDs and vectors it was fitted on. It returns the
+// clustering as it is stored, with the summaries' silhouettes. It is an error if
 // a track of the fit has no assignments.
-func (f *Fit) Commit(fingerprint [32]byte) error {
+func (f *Fit) Commit(fingerprint [32]byte) (*Clustering, error) {
 	if f.placed != len(f.ids) {
-		return fmt.Errorf("%d tracks of %d have assignments", f.placed, len(f.ids))
+		return nil, fmt.Errorf("%d tracks of %d have assignments", f.placed, len(f.ids))
 	}
 	f.c.Fingerprint = fingerprint
-	return f.w.update(func(tx *bbolt.Tx) error {
-		if err := f.bucket(tx, talliesBucket).Put(fitBytesKey, sealFitBytes(f.bytes)); err != nil {
+	for i := range f.tallies {
+		f.c.Summaries[i].Silhouette = f.tallies[i].silhouette()
+	}
+	return &f.c, f.w.update(func(tx *bbolt.Tx) error {
+		tallies := f.bucket(tx, talliesBucket)
+		err := tallies.Put(fitBytesKey, sealFitBytes(f.bytes))
+		for i, feature := range f.c.Features {
+			key := tallyKey(feature)
+			err = errors.Join(err, tallies.Put(key, sealTally(key, &f.tallies[i])))
+		}
+		if err != nil {
 			return err
 		}
-		err := deleteClustering(tx, f.c.Name)
+		err = deleteClustering(tx, f.c.Name)
 		if err != nil && !errors.Is(err, ErrNotClustered) {
 			return fmt.Errorf("replace clustering: %w", err)
 		}
@@ -300,7 +316,7 @@ func (e *fitEditor) assign(p *Placed) error {
 		if tallyErr != nil {
 			return tallyErr
 		}
-		t.add(a.Cluster, a.Distance())
+		t.add(talliedOf(a))
 		err = errors.Join(err, e.members().insert(a.Feature, a.Cluster, memberOf(p.ID, a)))
 	}
 	return err
@@ -359,7 +375,7 @@ func (e *fitEditor) unassign(id TrackID) error {
 		if int(a.Cluster) >= len(t.clusters) {
 			return corrupt(key, fmt.Sprintf("place in cluster %d of %d", a.Cluster, len(t.clusters)))
 		}
-		t.subtract(a.Cluster, a.Distance())
+		t.subtract(talliedOf(a))
 		if err := e.members().remove(a.Feature, a.Cluster, memberOf(id, a)); err != nil {
 			return err
 		}

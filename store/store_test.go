@@ -254,10 +254,15 @@ func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	err = errors.Join(
 		fit.PutFeature(f, models, Summary{}, spots),
 		fit.PutAssignments(encoded),
-		fit.Commit([32]byte{1}))
+		commit(fit))
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func commit(fit *Fit) error {
+	_, err := fit.Commit([32]byte{1})
+	return err
 }
 
 func TestFit(t *testing.T) {
@@ -423,16 +428,16 @@ func TestAssign(t *testing.T) {
 			}
 		}
 		sizes, err := db.ClusterSizes(c, testFeature)
-		if want := []ClusterSize{{3, 3}, {3, (10 + 8 + 6) / 3.}}; err != nil || !slices.Equal(sizes, want) {
+		if want := []ClusterSize{{3, 3, 4. / 7}, {3, (10 + 8 + 6) / 3., (10 + 12 + 14) / 60.}}; err != nil || !slices.Equal(sizes, want) {
 			t.Errorf("sizes %v, %v, want %v", sizes, err, want)
 		}
 	})
 }
 
-// TestDistanceSum adds distances and takes them away in another order.
-func TestDistanceSum(t *testing.T) {
+// TestExactSum adds distances and takes them away in another order.
+func TestExactSum(t *testing.T) {
 	distances := []float64{0, 1e-300, 0.1, 0.7, 1.5, 3, 1 << 30, 1<<31 - 1, 0x1p-64, math.Pi, 1 << 31, math.Inf(1), math.NaN(), math.MaxFloat64}
-	var s, reversed, some distanceSum
+	var s, reversed, some exactSum
 	for i, d := range distances {
 		s.add(d)
 		reversed.add(distances[len(distances)-1-i])
@@ -468,7 +473,7 @@ func TestClusterSizesOfGreatDistances(t *testing.T) {
 	}
 	view(t, path, func(db *DB) {
 		sizes, err := db.ClusterSizes(c, testFeature)
-		if err != nil || sizes[1] != (ClusterSize{2, (10 + 1e12) / 2}) || !math.IsNaN(sizes[0].MeanDistance) {
+		if err != nil || sizes[1] != (ClusterSize{2, (10 + 1e12) / 2, (0.5 + 1) / 2}) || !math.IsNaN(sizes[0].MeanDistance) {
 			t.Errorf("sizes %v, %v", sizes, err)
 		}
 	})
@@ -881,13 +886,14 @@ func TestGoldenBytes(t *testing.T) {
 	encoded := EncodeSong(song, vectors)
 	file := &File{Path: "/a", Size: 5, ModTime: 6, Arrays: AllArrays, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
 	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
-		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0}}, {}}}
+		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0},
+			Silhouette: 0.125, DaviesBouldin: 2.5, CalinskiHarabasz: 100}, {}}}
 	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
 	places := []Assignment{
 		{Feature: 1, Fold: 4, Label: 1, Cluster: 2, Trained: true, Distances: []float64{1.5, 0.5, 0x1.23456789abcdep-3}},
 		{Feature: 7, Fold: 3, Label: 0, Cluster: 1, Distances: []float64{0, 0, 1}},
 	}
-	counted := &tally{[]clusterTally{{3, distanceSum{1, 2, 0}}, {1, distanceSum{0, 0, 1}}}}
+	counted := &tally{[]clusterTally{{3, exactSum{1, 2, 0}, exactSum{0, 5, 0}}, {1, exactSum{0, 0, 1}, exactSum{0, 0, 1}}}}
 	for _, g := range []struct {
 		name, want string
 		got        []byte
@@ -1025,11 +1031,32 @@ const (
 	goldenVectors     = "08001e011e021e031e041e051e061e071eb17a8f9a0000000000001c405555555555551d40abaaaaaaaaaa1e40"
 	goldenLastVector  = "aaaaaaaaaaaa3040a57b3363"
 	goldenFile        = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
-	goldenClustering  = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000017fdf3ef"
+	goldenClustering  = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a000000000000000000000000000000000000000000c03f000000000000044000000000000059400000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000006b326fb"
 	goldenModel       = "0300000000000000f83f070000001f8ecf95"
 	goldenAssignments = "0300020103040001000200000000000000e03fff0300000000000008debc9a78563432070003000000010000000000000000000000000000000000000000000000f03f939a66e6"
-	goldenTally       = "02000300000000000000010000000000000002000000000000000000000000000000010000000000000000000000000000000000000000000000010000000000000003e2cca9"
+	goldenTally       = "0200030000000000000001000000000000000200000000000000000000000000000000000000000000000500000000000000000000000000000001000000000000000000000000000000000000000000000001000000000000000000000000000000000000000000000001000000000000007500f9e1"
 	goldenFolds       = "02010400070300f3b06243"
 	goldenBlockKey    = "0100023fe0000000000000545241414141413030303030303030303031"
 	goldenMember      = "3fe000000000000054524141414141303030303030303030303104000100"
 )
+
+func TestSilhouette(t *testing.T) {
+	for name, test := range map[string]struct {
+		a    Assignment
+		want float64
+	}{
+		"nearer to its own":     {Assignment{Label: 1, Distances: []float64{4, 1, 8}}, 0.75},
+		"on its centroid":       {Assignment{Label: 0, Distances: []float64{0, 2}}, 1},
+		"on both":               {Assignment{Label: 0, Distances: []float64{0, 0}}, 0},
+		"farther by rounding":   {Assignment{Label: 0, Distances: []float64{1 + 0x1p-52, 1}}, 0},
+		"one centroid":          {Assignment{Label: 0, Distances: []float64{1}}, math.NaN()},
+		"no number":             {Assignment{Label: 0, Distances: []float64{1, math.NaN()}}, math.NaN()},
+		"the other is infinite": {Assignment{Label: 0, Distances: []float64{1, math.Inf(1)}}, math.NaN()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.a.Silhouette(); got != test.want && !(math.IsNaN(got) && math.IsNaN(test.want)) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}

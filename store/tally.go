@@ -2,37 +2,49 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 )
 
 // A tally tells how many members each cluster of a feature has and what their
-// distances add up to, so that the members need not be gone through. It changes
-// with every member that comes or goes, and must not depend on their order.
+// distances and silhouettes add up to, so that the members need not be gone
+// through. It changes with every member that comes or goes, and must not depend
+// on their order.
 type tally struct{ clusters []clusterTally }
 
 type clusterTally struct {
-	size uint64
-	sum  distanceSum
+	size        uint64
+	distances   exactSum
+	silhouettes exactSum
 }
 
-// A distanceSum is a sum of distances in fixed point, of whole numbers and
-// 2⁻⁶⁴ths: exact, so that it does not matter in what order they are added.
-type distanceSum struct {
+// A tallied is what a tally takes in of one place.
+type tallied struct {
+	cluster              Cluster
+	distance, silhouette float64
+}
+
+func talliedOf(a *Assignment) tallied { return tallied{a.Cluster, a.Distance(), a.Silhouette()} }
+
+// An exactSum is a sum of numbers that are not negative, in fixed point, of whole
+// numbers and 2⁻⁶⁴ths: exact, so that it does not matter in what order they are
+// added.
+type exactSum struct {
 	whole, parts uint64
-	leftOut      uint64 // distances too great for it, infinite or NaN
+	leftOut      uint64 // numbers too great for it, infinite or NaN
 }
 
-// tooGreat is more than any distance that a distanceSum takes in.
+// tooGreat is more than any number that an exactSum takes in.
 const tooGreat = 1 << 31
 
-// fixed returns a distance in fixed point; smaller parts than the least are cut
+// fixed returns a number in fixed point; smaller parts than the least are cut
 // off.
 func fixed(d float64) (whole, parts uint64) {
 	whole = uint64(d)
 	return whole, uint64((d - float64(whole)) * 0x1p64)
 }
 
-func (s *distanceSum) add(d float64) {
+func (s *exactSum) add(d float64) {
 	if !(d < tooGreat) {
 		s.leftOut++
 		return
@@ -43,7 +55,7 @@ func (s *distanceSum) add(d float64) {
 	s.whole += whole + carry
 }
 
-func (s *distanceSum) subtract(d float64) {
+func (s *exactSum) subtract(d float64) {
 	if !(d < tooGreat) {
 		s.leftOut--
 		return
@@ -54,16 +66,46 @@ func (s *distanceSum) subtract(d float64) {
 	s.whole -= whole + borrow
 }
 
-func (s *distanceSum) float64() float64 { return float64(s.whole) + float64(s.parts)*0x1p-64 }
+func (s *exactSum) float64() float64 { return float64(s.whole) + float64(s.parts)*0x1p-64 }
 
-func (t *tally) add(c Cluster, distance float64) {
-	t.clusters[c].size++
-	t.clusters[c].sum.add(distance)
+// plus adds what another sum came to.
+func (s *exactSum) plus(o exactSum) {
+	var carry uint64
+	s.parts, carry = bits.Add64(s.parts, o.parts, 0)
+	s.whole += o.whole + carry
+	s.leftOut += o.leftOut
 }
 
-func (t *tally) subtract(c Cluster, distance float64) {
-	t.clusters[c].size--
-	t.clusters[c].sum.subtract(distance)
+func (t *tally) add(p tallied) {
+	c := &t.clusters[p.cluster]
+	c.size++
+	c.distances.add(p.distance)
+	c.silhouettes.add(p.silhouette)
+}
+
+func (t *tally) subtract(p tallied) {
+	c := &t.clusters[p.cluster]
+	c.size--
+	c.distances.subtract(p.distance)
+	c.silhouettes.subtract(p.silhouette)
+}
+
+// silhouette returns the mean of all members' silhouettes: NaN when one has none,
+// or there are no members.
+func (t *tally) silhouette() float64 {
+	var all clusterTally
+	for _, c := range t.clusters {
+		all.size += c.size
+		all.silhouettes.plus(c.silhouettes)
+	}
+	return all.silhouette()
+}
+
+func (c *clusterTally) silhouette() float64 {
+	if c.silhouettes.leftOut > 0 {
+		return math.NaN()
+	}
+	return c.silhouettes.float64() / float64(c.size)
 }
 
 // members returns the number of members of all clusters.
@@ -79,18 +121,25 @@ func sealTally(key []byte, t *tally) []byte {
 	e.uint16(uint16(len(t.clusters)))
 	for _, c := range t.clusters {
 		e.uint64(c.size)
-		e.uint64(c.sum.whole)
-		e.uint64(c.sum.parts)
-		e.uint64(c.sum.leftOut)
+		e.sum(c.distances)
+		e.sum(c.silhouettes)
 	}
 	return seal(key, e.buf)
 }
+
+func (e *encoder) sum(s exactSum) {
+	e.uint64(s.whole)
+	e.uint64(s.parts)
+	e.uint64(s.leftOut)
+}
+
+func (d *decoder) sum() exactSum { return exactSum{d.uint64(), d.uint64(), d.uint64()} }
 
 func decodeTally(key, value []byte) (t tally, err error) {
 	d := decoder{buf: value}
 	t.clusters = make([]clusterTally, d.uint16())
 	for i := range t.clusters {
-		t.clusters[i] = clusterTally{d.uint64(), distanceSum{d.uint64(), d.uint64(), d.uint64()}}
+		t.clusters[i] = clusterTally{d.uint64(), d.sum(), d.sum()}
 	}
 	return t, d.end(key)
 }
@@ -131,11 +180,12 @@ func sealFitBytes(n uint64) []byte {
 	return seal(fitBytesKey, e.buf)
 }
 
-// A ClusterSize tells how many tracks a cluster has and how far they are from
-// their centroids.
+// A ClusterSize tells how many tracks a cluster has, how far they are from their
+// centroids, and how much farther from the next.
 type ClusterSize struct {
 	Tracks       uint64
 	MeanDistance float64 // NaN when there are no tracks
+	Silhouette   float64 // mean of [Assignment.Silhouette]; NaN when there are no tracks, or only one cluster
 }
 
 // ClusterSizes returns the sizes of a feature's clusters.
@@ -154,13 +204,13 @@ func (db *DB) ClusterSizes(c *Clustering, f Feature) ([]ClusterSize, error) {
 	}
 	sizes := make([]ClusterSize, len(t.clusters))
 	for i := range sizes {
-		n, sum := t.clusters[i].size, t.clusters[i].sum.float64()
-		if t.clusters[i].sum.leftOut > 0 {
+		n, sum := t.clusters[i].size, t.clusters[i].distances.float64()
+		if t.clusters[i].distances.leftOut > 0 {
 			if sum, err = db.sumDistances(c, f, Cluster(i)); err != nil {
 				return nil, err
 			}
 		}
-		sizes[i] = ClusterSize{n, sum / float64(n)}
+		sizes[i] = ClusterSize{n, sum / float64(n), t.clusters[i].silhouette()}
 	}
 	return sizes, nil
 }

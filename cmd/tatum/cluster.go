@@ -34,7 +34,11 @@ interrupted, the old one stands.
 It prints, for each feature, how far the folds' models agree: the adjusted Rand
 index between two models' labels of all tracks, mean and least of all pairs, 1
 where they agree on every track and about 0 where by chance only. Inertia is
-the mean of the folds, sizes count the tracks of a cluster.
+the mean of the folds, sizes count the tracks of a cluster. Silhouette is the mean
+of (d2 - d1) / d2, of a track's distances to the nearest two centroids: 1 where it
+is well inside its cluster, 0 between two; Davies-Bouldin index (less is better)
+and Calinski-Harabasz index (more is better) are scikit-learn's, of all vectors,
+standardised, with their clusters. What they can tell, see tatum cluster sweep.
 
 It is an error to have fewer tracks than folds, or a training fold with fewer
 tracks than clusters.`,
@@ -152,6 +156,9 @@ var fitTable = render.Table[cluster.FeatureReport]{Columns: []render.Column[clus
 	{Name: "agreement", Title: "Agreement", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.MeanAgreement }},
 	{Name: "least_agreement", Title: "Least", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.LeastAgreement }},
 	{Name: "inertia", Title: "Inertia", Digits: 1, Value: func(r *cluster.FeatureReport) any { return r.Inertia }},
+	{Name: "silhouette", Title: "Silhouette", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.Silhouette }},
+	{Name: "davies_bouldin", Title: "Davies-Bouldin", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.DaviesBouldin }},
+	{Name: "calinski_harabasz", Title: "Calinski-Harabasz", Digits: 1, Value: func(r *cluster.FeatureReport) any { return r.CalinskiHarabasz }},
 	{Name: "distinct_rows", Title: "Different vectors", Value: func(r *cluster.FeatureReport) any { return int(r.DistinctRows) }},
 	{Name: "smallest", Title: "Smallest", Value: func(r *cluster.FeatureReport) any { return int(slices.Min(r.Sizes)) }},
 	{Name: "largest", Title: "Largest", Value: func(r *cluster.FeatureReport) any { return int(slices.Max(r.Sizes)) }},

@@ -14,8 +14,11 @@ import (
 
 func newClusterList(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "list",
-		Short:   "List the clusterings, how and when they were fitted",
+		Use:   "list",
+		Short: "List the clusterings, how and when they were fitted, and how well",
+		Long: `list prints the clusterings: how they were fitted, and each feature's silhouette,
+Davies-Bouldin and Calinski-Harabasz index, in the order of the features. What
+these are, see tatum cluster.`,
 		Example: "  tatum cluster list -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +61,21 @@ var clusteringTable = render.Table[store.Clustering]{Columns: []render.Column[st
 	{Name: "fitted", Title: "Fitted", Value: func(c *store.Clustering) any { return c.Fitted.Format(time.RFC3339) }},
 	{Name: "algorithm", Title: "Algorithm", Value: func(c *store.Clustering) any { return int(c.Algorithm) }},
 	{Name: "fingerprint", Value: func(c *store.Clustering) any { return fmt.Sprintf("%x", c.Fingerprint) }},
+	{Name: "silhouette", Title: "Silhouette", Digits: 2, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.Silhouette })},
+	{Name: "davies_bouldin", Title: "Davies-Bouldin", Digits: 2, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.DaviesBouldin })},
+	{Name: "calinski_harabasz", Title: "Calinski-Harabasz", Digits: 1, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.CalinskiHarabasz })},
 }}
+
+// eachSummary returns a figure of the clustering's features, in their order.
+func eachSummary(figure func(s *store.Summary) float64) func(c *store.Clustering) any {
+	return func(c *store.Clustering) any {
+		figures := make([]float64, len(c.Summaries))
+		for i := range c.Summaries {
+			figures[i] = figure(&c.Summaries[i])
+		}
+		return figures
+	}
+}
 
 func featureNames(features []store.Feature) string {
 	var names []string

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +17,12 @@ import (
 func newQueryClusters(q *asker) *cobra.Command {
 	return &cobra.Command{
 		Use:   "clusters [FEATURE...]",
-		Short: "The clusters of each feature: size, share, mean distance",
+		Short: "The clusters of each feature: size, share, mean distance, silhouette",
 		Long: `clusters describes the clusters of the given features, or of all: how many tracks
-each has and what share of all, how far they are from their centroid, and which
-track is most central. Over each feature stands how far the folds' models agree:
-the adjusted Rand index between every two, mean and least.`,
+each has and what share of all, how far they are from their centroid, their
+silhouette, and which track is most central. Over each feature stands what the
+fit came to, as tatum cluster told it: how far the folds' models agree, mean and
+least; silhouette, Davies-Bouldin and Calinski-Harabasz index.`,
 		Example: `  tatum query clusters beats_start
   tatum query clusters -o csv`,
 		ValidArgsFunction: completeFeatures,
@@ -48,7 +51,7 @@ func runQueryClusters(q *asker, features []store.Feature, stdout io.Writer) erro
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(out.Heading(agreement(c, f)), out.WriteAll(clusters)); err != nil {
+			if err := errors.Join(out.Heading(quality(c, f)), out.WriteAll(clusters)); err != nil {
 				return err
 			}
 		}
@@ -56,12 +59,18 @@ func runQueryClusters(q *asker, features []store.Feature, stdout io.Writer) erro
 	})
 }
 
-// agreement returns the heading of a feature's clusters.
-func agreement(c *store.Clustering, f store.Feature) string {
-	for i, s := range c.Summaries {
-		if c.Features[i] == f {
-			return fmt.Sprintf("%v: folds agree to %.3f, at least %.3f", f, s.MeanAgreement, s.LeastAgreement)
+// quality returns the heading of a feature's clusters.
+func quality(c *store.Clustering, f store.Feature) string {
+	i := slices.Index(c.Features, f)
+	s := &c.Summaries[i]
+	text := fmt.Sprintf("%v: folds agree to %.3f, at least %.3f", f, s.MeanAgreement, s.LeastAgreement)
+	for _, figure := range []struct {
+		name  string
+		value float64
+	}{{"silhouette", s.Silhouette}, {"Davies-Bouldin", s.DaviesBouldin}, {"Calinski-Harabasz", s.CalinskiHarabasz}} {
+		if !math.IsNaN(figure.value) {
+			text += fmt.Sprintf("; %s %.3f", figure.name, figure.value)
 		}
 	}
-	return f.String()
+	return text
 }

@@ -79,6 +79,14 @@ func (s *peopleSink) cell(v any, digits int) string {
 			return missing
 		}
 		return strconv.FormatFloat(v, 'f', digits, 64)
+	case []float64:
+		if digits > 0 {
+			texts := make([]string, len(v))
+			for i, x := range v {
+				texts[i] = s.cell(x, digits)
+			}
+			return strings.Join(texts, " ")
+		}
 	}
 	return plain(v)
 }

@@ -88,8 +88,8 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenOthers(t *testing.T) {
 	clusters := []query.ClusterSummary{
-		{Feature: 1, Cluster: 0, Size: 30000, Share: 1, MeanDistance: 4.125, Central: trackID},
-		{Feature: 1, Cluster: 1, MeanDistance: math.NaN()},
+		{Feature: 1, Cluster: 0, Size: 30000, Share: 1, MeanDistance: 4.125, Silhouette: 0.25, Central: trackID},
+		{Feature: 1, Cluster: 1, MeanDistance: math.NaN(), Silhouette: math.NaN()},
 	}
 	neighbours := []query.Neighbour{{Rank: 1, TrackID: trackID, Artist: "Sigur Rós", Title: "Glósóli", Distance: 0.0625}}
 	matches := []query.Match{
@@ -244,7 +244,7 @@ func TestValues(t *testing.T) {
 		{1e20, "100000000000000000000", "100000000000000000000", "100000000000000000000.00"},
 		{-7, "-7", "-7", "-7"},
 		{"a\xffb", `"a\ufffdb"`, "a\ufffdb", "a\ufffdb"},
-		{[]float64{1, math.NaN()}, "[1, null]", `"[1, null]"`, "[1, null]"},
+		{[]float64{1, math.NaN()}, "[1, null]", `"[1, null]"`, "1.00 –"},
 		{[][]float64{{1}, {}}, "[[1], []]", `"[[1], []]"`, "[[1], []]"},
 	}
 	for _, test := range tests {

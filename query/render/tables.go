@@ -76,6 +76,7 @@ var Clusters = Table[query.ClusterSummary]{Columns: []Column[query.ClusterSummar
 	{Name: "size", Title: "Size", Value: func(s *query.ClusterSummary) any { return s.Size }},
 	{Name: "share", Title: "Share", Digits: 4, Value: func(s *query.ClusterSummary) any { return s.Share }},
 	{Name: "mean_distance", Title: "Mean distance", Digits: 3, Value: func(s *query.ClusterSummary) any { return s.MeanDistance }},
+	{Name: "silhouette", Title: "Silhouette", Digits: 3, Value: func(s *query.ClusterSummary) any { return s.Silhouette }},
 	{Name: "central_track_id", Title: "Most central", Value: func(s *query.ClusterSummary) any { return textOrMissing(string(s.Central)) }},
 }}
 

@@ -19,7 +19,7 @@ type Table[T any] struct {
 type Column[T any] struct {
 	Name   string // field name for programs
 	Title  string // title for people, with the unit; empty when the heading says it
-	Digits int    // decimals for people; programs get all
+	Digits int    // decimals for people; programs get all, and of lists without it people too
 
 	// Shrink lets the text be cut where a terminal is too narrow.
 	Shrink bool

@@ -165,7 +165,8 @@ func fit(tb testing.TB, w *store.Writer, n int) {
 		encoded = append(encoded, e)
 	}
 	check(tb, fit.PutAssignments(encoded))
-	check(tb, fit.Commit([32]byte{}))
+	_, err = fit.Commit([32]byte{})
+	check(tb, err)
 }
 
 // models returns models whose centroids of one cluster are alike, but not the

@@ -35,10 +35,19 @@ check() {
 	echo "== $1, $3"
 	"$2" "$here/reference.py" fit "$3" "$dir/reference" &&
 		"$tatum" ingest --quiet --db "$dir/tatum.db" "$3" &&
-		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" >"$dir/report" &&
+		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" -o json >"$dir/report.json" &&
 		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
 		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
+		quality "$dir" "$2" &&
 		{ [ "$1" != sklearn-1.3 ] || tables "$dir" "$2"; }
+}
+
+# quality DIR PYTHON: the figures of quality
+quality() {
+	"$tatum" cluster list --db "$1/tatum.db" -o json >"$1/list.json" &&
+		"$tatum" query clusters --db "$1/tatum.db" -o json >"$1/clusters.json" &&
+		"$tatum" export npy --aligned --db "$1/tatum.db" "$1/aligned" &&
+		"$2" "$here/reference.py" quality "$1/tatum" "$1"
 }
 
 # tables DIR PYTHON: the tables that tatum exports, read by others

@@ -5,6 +5,8 @@ usage: reference.py fit SONGS_DIR OUT_DIR         write stats_*, cluster_label_*
        reference.py golden OUT_DIR FILE           write them in short, for the tests that have no Python
        reference.py tables EXPORT_DIR TABLES_DIR  read TABLES_DIR/{parquet,csv} back with pandas and DuckDB, and compare
                                                   them with the files of `tatum export npy`
+       reference.py quality EXPORT_DIR DIR        compare the figures in DIR/{report,list,clusters}.json with those of
+                                                  the files of `tatum export npy`, and DIR/aligned
 
 Rows are in the order of track IDs. The exit code of compare is 1 if anything differs that PARITY allows no
 difference in: 28 of the 30 statistics to the bit, skew and kurtosis by the library's pow (a few units in the last
@@ -23,6 +25,7 @@ import scipy
 import sklearn
 from scipy.stats import kurtosis, skew
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
@@ -184,6 +187,52 @@ def golden(out_dir, path):
         f.write("\n")
 
 
+def figures(x, clusters):
+    """Davies-Bouldin and Calinski-Harabasz index of standardised vectors, None where there are none."""
+    if not 2 <= len(np.unique(clusters)) < len(x):
+        return None, None
+    deviation = x.std(axis=0)
+    z = (x - x.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
+    return davies_bouldin_score(z, clusters), calinski_harabasz_score(z, clusters)
+
+
+def simplified_silhouettes(distances, labels):
+    own = distances[np.arange(len(labels)), labels]
+    others = distances.copy()
+    others[np.arange(len(labels)), labels] = np.inf
+    other = others.min(axis=1)
+    return np.maximum(np.divide(other - own, other, out=np.zeros(len(own)), where=other != 0), 0)
+
+
+def unlike(want, got):
+    """Whether two figures differ by more than 1e-9 of their size, and by more than rounding leaves of nothing."""
+    if want is None or got is None:
+        return want is not got
+    return not abs(want - got) <= max(1e-9 * abs(want), 1e-15)
+
+
+def quality(exported, directory):
+    report, listed, clusters = (json.load(open(f"{directory}/{name}.json")) for name in ("report", "list", "clusters"))
+    differ = len(report) != len(FEATURES)
+    for i, (feature, name) in enumerate(FEATURES.items()):
+        labels, distances = load(exported, "cluster_label", name).ravel(), load(exported, "cluster_distance", name)
+        aligned = load(f"{directory}/aligned", "cluster_label", name).ravel()
+        silhouettes = simplified_silhouettes(distances, labels)
+        want = dict(zip(("davies_bouldin", "calinski_harabasz"), figures(load(exported, "stats", name), aligned)))
+        want["silhouette"] = silhouettes.mean()
+        for figure, value in want.items():
+            differ += unlike(value, report[i][figure]) + unlike(value, listed[0][figure][i])
+            if unlike(value, report[i][figure]):
+                print(f"{name}: {figure} {report[i][figure]}, the reference has {value}")
+        for c in (c for c in clusters if c["feature"] == feature):
+            members = silhouettes[aligned == c["cluster"]]
+            if unlike(members.mean() if len(members) else None, c["silhouette"]):
+                print(f"{name}: silhouette {c['silhouette']} of cluster {c['cluster']}, the reference has {members.mean()}")
+                differ += 1
+    print("silhouette, Davies-Bouldin, Calinski-Harabasz:", "all equal" if not differ else f"{differ} DIFFERENCES")
+    sys.exit(1 if differ else 0)
+
+
 def tables(exported, directory):
     import duckdb
     import pandas
@@ -208,7 +257,7 @@ def tables(exported, directory):
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables}
+    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables, "quality": quality}
     if len(sys.argv) != 4 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"math"
+
+	"tatum/store"
+)
+
+// separation tells how well the clusters of a feature's vectors are told apart,
+// by two figures of scikit-learn: davies_bouldin_score, the mean over the clusters
+// of how wide each and another are for the distance between them, less being
+// better; and calinski_harabasz_score, the variance between the clusters for that
+// within them, more being better. Clusters are those of the spots, one for each
+// row of matrix, in row order. Empty ones are left out. Each column is taken less
+// its mean over its deviation. Both figures are NaN where scikit-learn has none:
+// with fewer than two clusters, or as many as rows.
+//
+// Sums run in the order of rows, whatever the number of processors.
+func separation(matrix []float64, spots []store.Spot, k int) (daviesBouldin, calinskiHarabasz float64) {
+	g := &groups{scaler: standardise(matrix), spots: spots, sizes: make([]int, k), means: make([]float64, k*cols)}
+	g.center(matrix)
+	if g.count < 2 || g.count >= len(spots) {
+		return math.NaN(), math.NaN()
+	}
+	within := g.spread(matrix)
+	return g.daviesBouldin(), g.calinskiHarabasz(within)
+}
+
+// standardise returns the scaler of all rows as NumPy's mean and std have it. It
+// differs from [FitScaler]'s in last bits, and in columns that hardly vary.
+func standardise(matrix []float64) Scaler {
+	var s Scaler
+	var sum, square row
+	n := len(matrix) / cols
+	for i := range n {
+		for j, v := range rowAt(matrix, i) {
+			sum[j] += v
+		}
+	}
+	for j := range sum {
+		s.Mean[j] = sum[j] / float64(n)
+	}
+	for i := range n {
+		for j, v := range rowAt(matrix, i) {
+			d := v - s.Mean[j]
+			square[j] += float64(d * d)
+		}
+	}
+	for j := range square {
+		if s.Scale[j] = math.Sqrt(square[j] / float64(n)); s.Scale[j] == 0 {
+			s.Scale[j] = 1
+		}
+	}
+	return s
+}
+
+// groups are the clusters of rows, in the space of standardised columns.
+type groups struct {
+	scaler  Scaler
+	spots   []store.Spot
+	sizes   []int // rows of each cluster
+	count   int   // clusters that are not empty
+	means   []float64
+	overall row       // mean of all rows
+	widths  []float64 // mean distance of each cluster's rows to their mean
+}
+
+// eachScaled calls fn with every row of the matrix, scaled, and its cluster.
+func (g *groups) eachScaled(matrix []float64, fn func(x *row, cluster int)) {
+	var scaled row
+	for i := range g.spots {
+		g.scaler.Transform(scaled[:], matrix, []int{i})
+		fn(&scaled, int(g.spots[i].Cluster))
+	}
+}
+
+// center finds the means.
+func (g *groups) center(matrix []float64) {
+	g.eachScaled(matrix, func(x *row, c int) {
+		g.sizes[c]++
+		sum := rowAt(g.means, c)
+		for j, v := range x {
+			sum[j] += v
+		}
+	})
+	for c, size := range g.sizes {
+		if size == 0 {
+			continue
+		}
+		g.count++
+		mean := rowAt(g.means, c)
+		for j, sum := range mean {
+			g.overall[j] += sum / float64(len(g.spots))
+			mean[j] = sum / float64(size)
+		}
+	}
+}
+
+// spread finds the widths, and returns the sum of squared distances of all rows
+// to their clusters' means.
+//
+// A width is computed as scikit-learn does, from norms and products. That has an
+// error of a hundred-millionth where rows lie on their mean, as the row of a
+// cluster of one does; with several such clusters it is part of the figure.
+func (g *groups) spread(matrix []float64) (within float64) {
+	g.widths = make([]float64, len(g.sizes))
+	norms, seen := make([]float64, len(g.sizes)), make([]int, len(g.sizes))
+	for c := range norms {
+		norms[c] = squaredNorm(rowAt(g.means, c))
+	}
+	g.eachScaled(matrix, func(x *row, c int) {
+		mean := rowAt(g.means, c)
+		within += squaredDistance(x, mean)
+		var product float64
+		if g.sizes[c] == 1 {
+			product = blasDot(x[:], mean[:])
+		} else {
+			product = firstDot(x, mean, seen[c], g.sizes[c])
+		}
+		seen[c]++
+		g.widths[c] += math.Sqrt(max(0, float64(-2*product)+squaredNorm(x)+norms[c]))
+	})
+	for c, size := range g.sizes {
+		if size > 0 {
+			g.widths[c] /= float64(size)
+		}
+	}
+	return within
+}
+
+func (g *groups) daviesBouldin() float64 {
+	// Closer means are in one place but for rounding, which scikit-learn leaves out
+	// too.
+	const same = 1e-10
+	var sum float64
+	for a := range g.sizes {
+		worst := 0.0
+		for b := range g.sizes {
+			if a == b || g.sizes[a] == 0 || g.sizes[b] == 0 {
+				continue
+			}
+			if apart := math.Sqrt(squaredDistance(rowAt(g.means, a), rowAt(g.means, b))); apart > same {
+				worst = max(worst, (g.widths[a]+g.widths[b])/apart)
+			}
+		}
+		sum += worst
+	}
+	return sum / float64(g.count)
+}
+
+func (g *groups) calinskiHarabasz(within float64) float64 {
+	var between float64
+	for c, size := range g.sizes {
+		if size > 0 {
+			between += float64(float64(size) * squaredDistance(rowAt(g.means, c), &g.overall))
+		}
+	}
+	if within == 0 {
+		return 1 // as scikit-learn has it
+	}
+	return between * float64(len(g.spots)-g.count) / (within * float64(g.count-1))
+}
