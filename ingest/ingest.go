@@ -9,11 +9,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,7 +82,9 @@ func (r Reader) String() string { return ReaderNames[r] }
 
 // Options says what to ingest and how. Paths must be set.
 type Options struct {
-	Paths   []string       // files and directories
+	Paths   []string       // files, directories and archives
+	Stdin   io.Reader      // if set, an archive to be read from it; see [Stdin]
+	As      string         // if set, the directory that the songs of archives are recorded under
 	Arrays  store.ArraySet // which to keep
 	Reader  Reader
 	Force   bool          // read unchanged files too
@@ -101,7 +106,7 @@ type Options struct {
 
 // Progress is how far an ingest has come.
 type Progress struct {
-	Done, Total int // files, unchanged ones left out
+	Done, Total int // files, unchanged ones left out; 0 in all while that is not known
 	Bad         int // files of those done
 }
 
@@ -139,13 +144,23 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	in.o.StartTimeout = cmp.Or(o.StartTimeout, DefaultTimeout)
 	in.o.Workers = min(max(1, o.Workers), MaxWorkers)
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	files, failures := find(o.Paths)
+	files, archives, failures := find(o.Paths)
 	in.sum.Bad = failures
 	defer in.sum.sort()
-	if o.DryRun {
-		return &in.sum, in.dryRun(ctx, db, files)
+	if o.Stdin != nil {
+		archives = append(archives, &archive{path: Stdin, root: Stdin})
+		in.roots = []string{Stdin}
 	}
-	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files) == 0 {
+	if o.As != "" {
+		in.roots = []string{o.As}
+		for _, a := range archives {
+			a.root, a.own = o.As, false
+		}
+	}
+	if o.DryRun {
+		return &in.sum, in.dryRun(ctx, db, files, archives)
+	}
+	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files)+len(archives) == 0 {
 		return &in.sum, nil // no store for nothing
 	}
 	w, err := store.CreateWriter(ctx, db, o.Wait)
@@ -153,8 +168,8 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 		return nil, err
 	}
 	in.w = w
-	in.batch.Gone = isGone
-	return &in.sum, errors.Join(in.write(ctx, files), w.Close())
+	in.batch.Gone = in.isGone
+	return &in.sum, errors.Join(in.write(ctx, files, archives), w.Close())
 }
 
 // An ingester is the state of one Run.
@@ -163,47 +178,73 @@ type ingester struct {
 	w   *store.Writer // nil in a dry run
 	sum Summary
 
+	roots []string // below which songs are recorded that need not be there
+
+	counting sync.Mutex // of New, Changed and Unchanged, while archives are read
+
 	batch      store.Batch
 	batchSize  int       // bytes
 	batchBegun time.Time // when its first song came
 }
 
-func (in *ingester) dryRun(ctx context.Context, path string, files []found) error {
+func (in *ingester) dryRun(ctx context.Context, path string, files []found, archives []*archive) error {
 	db, err := store.Open(path)
 	if errors.Is(err, store.ErrNoStore) {
 		in.sum.New = len(files)
-		return in.read(ctx, files)
+		return in.read(ctx, files, archives)
 	}
 	if err != nil {
 		return err
 	}
 	if in.o.Prune {
-		gone, pruneErr := goneFiles(db)
+		gone, pruneErr := in.goneFiles(db)
 		for _, f := range gone {
 			in.sum.Pruned += len(f.Tracks)
 		}
 		err = pruneErr
 	}
-	pending, pendingErr := in.pending(db, files)
-	if err := errors.Join(err, pendingErr, db.Close()); err != nil {
+	files, filesErr := in.pending(db, files)
+	archives, archivesErr := in.pendingArchives(db, archives)
+	if err := errors.Join(err, filesErr, archivesErr, db.Close()); err != nil {
 		return err
 	}
-	return in.read(ctx, pending)
+	return in.read(ctx, files, archives)
 }
 
-func (in *ingester) write(ctx context.Context, files []found) error {
-	var pending []found
+func (in *ingester) write(ctx context.Context, files []found, archives []*archive) error {
 	err := in.w.View(func(db *store.DB) (err error) {
-		pending, err = in.pending(db, files)
+		if files, err = in.pending(db, files); err != nil {
+			return err
+		}
+		archives, err = in.pendingArchives(db, archives)
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = in.reopen(archives)
 	}
-	if err := in.read(ctx, pending); err != nil || !in.o.Prune {
+	if err == nil {
+		err = in.read(ctx, files, archives)
+	}
+	if err != nil || !in.o.Prune {
 		return err
 	}
 	return in.prune()
+}
+
+// reopen forgets that archives were read, before a member of them may turn out
+// to be bad.
+func (in *ingester) reopen(archives []*archive) error {
+	var paths []string
+	for _, a := range archives {
+		if a.own {
+			paths = append(paths, a.path)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	_, err := in.w.Forget(paths)
+	return err
 }
 
 // prune forgets the files that are gone. That comes last: what was read since
@@ -211,7 +252,7 @@ func (in *ingester) write(ctx context.Context, files []found) error {
 func (in *ingester) prune() error {
 	var paths []string
 	err := in.w.View(func(db *store.DB) error {
-		gone, err := goneFiles(db)
+		gone, err := in.goneFiles(db)
 		for _, f := range gone {
 			paths = append(paths, f.Path)
 		}
@@ -225,21 +266,46 @@ func (in *ingester) prune() error {
 }
 
 // goneFiles returns the files that the store remembers and that are gone.
-func goneFiles(db *store.DB) (gone []*store.File, err error) {
+func (in *ingester) goneFiles(db *store.DB) (gone []*store.File, err error) {
 	for f, err := range db.Files() {
 		if err != nil {
 			return nil, err
 		}
-		if isGone(f.Path) {
+		if in.isGone(f.Path) {
 			gone = append(gone, f)
 		}
 	}
 	return gone, nil
 }
 
-func isGone(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist)
+// isGone reports whether the file at path is there no more. Nothing is known of
+// what an archive holds that is there, nor of what is recorded as where it is not.
+func (in *ingester) isGone(path string) bool {
+	for _, root := range in.roots {
+		if isUnder(path, root) {
+			return false
+		}
+	}
+	for p := path; ; {
+		info, err := os.Stat(p)
+		if err == nil {
+			return p != path && info.IsDir()
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		parent := filepath.Dir(p)
+		if parent == p {
+			return true
+		}
+		p = parent
+	}
+}
+
+// isUnder reports whether path is below dir.
+func isUnder(path, dir string) bool {
+	dir = strings.TrimRight(dir, separators)
+	return len(path) > len(dir) && strings.HasPrefix(path, dir) && strings.IndexByte(separators, path[len(dir)]) >= 0
 }
 
 // pending returns the files that have to be read.
@@ -247,68 +313,210 @@ func (in *ingester) pending(db *store.DB, files []found) ([]found, error) {
 	var pending []found
 	for _, f := range files {
 		known, err := db.File(f.path)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case known == nil:
-			in.sum.New++
-		case in.o.Force || !known.Unchanged(f.size, f.modTime, in.o.Arrays):
-			in.sum.Changed++
-		default:
-			in.sum.Unchanged++
-			continue
 		}
-		pending = append(pending, f)
+		if in.isPending(&f, known) {
+			pending = append(pending, f)
+		}
 	}
 	return pending, nil
 }
 
-// read has the files read by workers and takes in the results in the order of
-// paths, whichever worker is first. When ctx ends, the workers finish the jobs
-// they are at.
-func (in *ingester) read(ctx context.Context, files []found) error {
-	g, stop := errgroup.WithContext(ctx)
-	work := make(chan *job)
-	queue := make(chan *job, maxQueued)
-	workers := min(in.o.Workers, max(1, len(files)))
-	for range workers {
-		w := worker{o: &in.o, reader: new(direct.Reader)}
-		g.Go(func() error { return w.run(work) })
+// isPending counts a file, of which the store knows what is given, and reports
+// whether it has to be read.
+func (in *ingester) isPending(f *found, known *store.File) bool {
+	in.counting.Lock()
+	defer in.counting.Unlock()
+	f.arrays = in.o.Arrays
+	switch {
+	case known == nil:
+		in.sum.New++
+	case in.o.Force || !known.Unchanged(f.size, f.modTime, in.o.Arrays):
+		in.sum.Changed++
+	default:
+		in.sum.Unchanged++
+		return false
 	}
-	g.Go(func() error {
-		defer close(queue)
-		defer close(work)
-		for rest := files; len(rest) > 0; {
-			n := jobLen(rest, workers)
-			j := &job{files: rest[:n], out: make(chan []result, maxWaiting)}
-			rest = rest[n:]
-			select {
-			case work <- j:
-				queue <- j
-			case <-stop.Done():
-				return nil
+	return true
+}
+
+// pendingArchives returns the archives that have to be read, with what the store
+// knows of their members.
+func (in *ingester) pendingArchives(db *store.DB, archives []*archive) ([]*archive, error) {
+	var pending []*archive
+	under := make(map[string]map[string]*store.File) // by root
+	for _, a := range archives {
+		known, err := db.File(a.path)
+		if err != nil {
+			return nil, err
+		}
+		if under[a.root] == nil {
+			under[a.root] = make(map[string]*store.File)
+			for f, err := range db.FilesUnder(a.join("")) {
+				if err != nil {
+					return nil, err
+				}
+				under[a.root][f.Path] = f
 			}
 		}
-		return nil
+		if a.own && known != nil && known.Archive && !in.o.Force && known.Unchanged(a.size, a.modTime, in.o.Arrays) {
+			in.sum.Unchanged += len(under[a.root])
+			continue
+		}
+		a.known = under[a.root]
+		pending = append(pending, a)
+	}
+	return pending, nil
+}
+
+// read has the files and the members of archives read by workers. It takes in
+// the results of files in the order of paths, and those of an archive in its own
+// order, whichever worker is first. When ctx ends, the workers finish the jobs
+// they are at.
+func (in *ingester) read(ctx context.Context, files []found, archives []*archive) error {
+	g, stop := errgroup.WithContext(ctx)
+	q := &jobs{work: make(chan *job), queue: make(chan *job, maxQueued)}
+	workers := in.o.Workers
+	if len(archives) == 0 {
+		workers = min(workers, max(1, len(files)))
+	}
+	for range workers {
+		w := worker{o: &in.o, reader: new(direct.Reader)}
+		g.Go(func() error { return w.run(q.work) })
+	}
+	g.Go(func() error {
+		defer close(q.queue)
+		defer close(q.work)
+		return in.send(stop, q, files, archives)
 	})
-	g.Go(func() error { return in.takeAll(queue, len(files)) })
+	total := len(files)
+	if len(archives) > 0 {
+		total = 0
+	}
+	g.Go(func() error { return in.takeAll(q.queue, total) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return ctx.Err()
 }
 
+// jobs are on their way to the workers, and in the same order to where what
+// comes of them is taken in.
+type jobs struct {
+	work, queue chan *job
+}
+
+// send passes files on. It returns an error when ctx has ended.
+func (q *jobs) send(ctx context.Context, files []found) error {
+	j := &job{files: files, out: make(chan []result, maxWaiting)}
+	select {
+	case q.work <- j:
+		q.queue <- j
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sendEnd passes the end of an archive on, for which no worker is needed.
+func (q *jobs) sendEnd(end found) {
+	j := &job{files: []found{end}, out: make(chan []result, 2)}
+	if end.bad != nil {
+		j.out <- []result{{bad: end.bad}}
+	}
+	j.out <- []result{{end: true}}
+	close(j.out)
+	q.queue <- j
+}
+
+// send makes jobs of files and archives. Archives are read beside each other, as
+// many as there are workers. But where they are recorded as parts of one
+// directory they are read one after the other, as they would be unpacked: of
+// members with one name the last one counts.
+func (in *ingester) send(ctx context.Context, q *jobs, files []found, archives []*archive) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(in.o.Workers + 1)
+	g.Go(func() error {
+		for len(files) > 0 {
+			n := jobLen(files, in.o.Workers)
+			if err := q.send(ctx, files[:n]); err != nil {
+				return err
+			}
+			files = files[n:]
+		}
+		return nil
+	})
+	together := 1
+	if in.o.As != "" {
+		together = max(1, len(archives))
+	}
+	for part := range slices.Chunk(archives, together) {
+		g.Go(func() error {
+			for _, a := range part {
+				if err := in.sendArchive(ctx, q, a); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// sendArchive makes jobs of the members of an archive, and of its end.
+func (in *ingester) sendArchive(ctx context.Context, q *jobs, a *archive) error {
+	var files []found
+	var size jobSize
+	flush := func() error {
+		if len(files) == 0 {
+			return nil
+		}
+		err := q.send(ctx, files)
+		files, size = nil, jobSize{}
+		return err
+	}
+	return in.stream(ctx, a, func(f found) error {
+		if f.end != nil {
+			err := flush()
+			if err == nil {
+				q.sendEnd(f)
+			}
+			return err
+		}
+		if !size.add(&f) {
+			if err := flush(); err != nil {
+				return err
+			}
+			size.add(&f)
+		}
+		files = append(files, f)
+		return nil
+	})
+}
+
+// A jobSize is that of the files of a job.
+type jobSize struct{ files, bytes, paths int }
+
+// add adds a file, unless that makes the job too large.
+func (s *jobSize) add(f *found) bool {
+	const temp = 64 // about as long as the path of a temporary file
+	more := jobSize{s.files + 1, s.bytes + int(f.size), s.paths + messageHead + 1 + len(f.path) + temp}
+	if s.files > 0 && (more.files > jobFiles || more.bytes > jobBytes || more.paths > jobPaths) {
+		return false
+	}
+	*s = more
+	return true
+}
+
 // jobLen returns how many of the first files make a job. Few files are shared
 // by all workers.
 func jobLen(files []found, workers int) int {
 	most := min(jobFiles, max(1, len(files)/(2*workers)))
-	n, bytes, paths := 0, int64(0), 0
-	for ; n < most; n++ {
-		bytes += files[n].size
-		paths += messageHead + 1 + len(files[n].path)
-		if n > 0 && (bytes > jobBytes || paths > jobPaths) {
-			break
-		}
+	var size jobSize
+	n := 0
+	for n < most && size.add(&files[n]) {
+		n++
 	}
 	return n
 }
@@ -348,7 +556,9 @@ func (in *ingester) take(j *job, progress *Progress) error {
 			if err := in.endFile(&f, files[0]); err != nil {
 				return err
 			}
-			progress.Done++
+			if files[0].end == nil {
+				progress.Done++
+			}
 			if len(f.failures) > 0 {
 				progress.Bad++
 			}
@@ -387,9 +597,10 @@ func (in *ingester) takeResult(f *intake, file found, r result) error {
 	return in.add(r.song)
 }
 
-// endFile adds the record of a file to the batch.
+// endFile adds the record of a file to the batch. That of an archive tells that
+// all of its members have one.
 func (in *ingester) endFile(f *intake, file found) error {
-	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Arrays: in.o.Arrays, Tracks: f.tracks}
+	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Arrays: file.arrays, Tracks: f.tracks, Archive: file.end != nil}
 	if len(f.failures) > 0 {
 		bad := *f.failures[0]
 		if n := len(f.failures) - 1; n > 0 {
@@ -397,6 +608,12 @@ func (in *ingester) endFile(f *intake, file found) error {
 		}
 		in.sum.Bad = append(in.sum.Bad, bad)
 		record.Bad = &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}
+		if file.member != nil {
+			file.member.archive.unread++
+		}
+	}
+	if a := file.end; a != nil && (!a.own || a.unread > 0 && record.Bad == nil) {
+		return nil
 	}
 	in.batch.Files = append(in.batch.Files, record)
 	return in.saveIfDue()

@@ -80,7 +80,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 		if err != nil {
 			return nil
 		}
-		path := string(m.body[1:])
+		path, _, _ := strings.Cut(string(m.body[1:]), "\x00")
 		switch what, _, _ := strings.Cut(filepath.Base(path), "-"); what {
 		case "exit":
 			fmt.Fprintln(os.Stderr, "\nheap is damaged")
@@ -91,7 +91,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 			}
 		case "half":
 			// The song comes, but not the end of the file.
-			if err := errors.Join(writeSongs(w, &calc, path, store.FeatureArrays), w.Flush()); err != nil {
+			if err := errors.Join(writeSongs(w, &calc, path, path, store.FeatureArrays), w.Flush()); err != nil {
 				return err
 			}
 			os.Exit(0)
@@ -348,10 +348,10 @@ func TestReaders(t *testing.T) {
 // process, and that the next one is read.
 func TestPanic(t *testing.T) {
 	w := worker{o: &Options{}} // without a reader, whose first use panics
-	if r := w.read(plainSongs + "/gzip.h5"); r != nil {
+	if r := w.read(found{path: plainSongs + "/gzip.h5"}); r != nil {
 		t.Errorf("got %+v, want nothing", r)
 	}
-	if r := w.read(plainSongs + "/gzip.h5"); r == nil || r.bad != nil {
+	if r := w.read(found{path: plainSongs + "/gzip.h5"}); r == nil || r.bad != nil {
 		t.Errorf("got %+v, want a song", r)
 	}
 }
@@ -657,7 +657,7 @@ func TestFind(t *testing.T) {
 			for i, p := range c.paths {
 				c.paths[i] = filepath.Join(dir, p)
 			}
-			files, failures := find(c.paths)
+			files, _, failures := find(c.paths)
 			var got, bad []string
 			for _, f := range files {
 				rel, _ := filepath.Rel(dir, f.path)
@@ -683,7 +683,7 @@ func TestFindUnreadable(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "closed"), 0); err != nil {
 		t.Fatal(err)
 	}
-	_, failures := find([]string{dir})
+	_, _, failures := find([]string{dir})
 	if len(failures) != 1 || failures[0].Reason != "permission denied" {
 		t.Errorf("got %v, want permission denied", failures)
 	}

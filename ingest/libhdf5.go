@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"time"
 
 	"tatum/ingest/msd"
@@ -66,8 +67,12 @@ func answer(w *bufio.Writer, calc *seqstat.Calculator, m message) error {
 	if m.kind != read || len(m.body) == 0 {
 		return errUnknownMessage
 	}
+	path, source, other := strings.Cut(string(m.body[1:]), "\x00")
+	if !other {
+		source = path
+	}
 	err := errors.Join(
-		writeSongs(w, calc, string(m.body[1:]), store.ArraySet(m.body[0])),
+		writeSongs(w, calc, path, source, store.ArraySet(m.body[0])),
 		writeMessage(w, done, text("")))
 	if err != nil {
 		return fmt.Errorf("write to parent: %w", err)
@@ -75,16 +80,16 @@ func answer(w *bufio.Writer, calc *seqstat.Calculator, m message) error {
 	return nil
 }
 
-// writeSongs writes the songs of one file, and what is bad in it. The error is
-// one of writing.
-func writeSongs(w *bufio.Writer, calc *seqstat.Calculator, path string, arrays store.ArraySet) error {
+// writeSongs writes the songs of the file at path as those of source, and what is
+// bad in it. The error is one of writing.
+func writeSongs(w *bufio.Writer, calc *seqstat.Calculator, path, source string, arrays store.ArraySet) error {
 	next := uint32(0)
 	for s, err := range msd.Songs(path, arrays) {
 		row := next
 		next++
 		var encoded *store.EncodedSong
 		if err == nil {
-			s.Source = store.Source{Path: path, Row: row}
+			s.Source = store.Source{Path: source, Row: row}
 			encoded, err = encode(calc, s)
 		}
 		if err == nil {

@@ -20,7 +20,7 @@ type message struct {
 type kind byte
 
 const (
-	read    kind = 'r' // to the process: a store.ArraySet, then the path of a file to read
+	read    kind = 'r' // to the process: a store.ArraySet, the path of a file to read; then, if that is not the one to record, 0x00 and that one
 	song    kind = 's' // an encoded song
 	failure kind = 'x' // step, 0x00, reason: the file or a song of it is bad
 	done    kind = 'd' // the file is read, as far as it could be; or: ready for the first

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"tatum/store"
 )
 
 // A process is one that runs [Work]: files that need libhdf5 are read apart from
@@ -117,7 +115,7 @@ var errUnknownMessage = errors.New("unknown message")
 
 // read has the next n files of d that are not known read, and passes on what
 // comes.
-func (p *process) read(d *delivery, n int, arrays store.ArraySet, timer *time.Timer) error {
+func (p *process) read(d *delivery, n int, timer *time.Timer) error {
 	// The process is not to blame for how long it takes to be heard.
 	send := func() {
 		timer.Stop()
@@ -129,7 +127,7 @@ func (p *process) read(d *delivery, n int, arrays store.ArraySet, timer *time.Ti
 	for i := d.ended; i < len(d.files) && left < n; i++ {
 		if d.known[i] == nil {
 			left++
-			if err := writeMessage(stdin, read, text(append([]byte{byte(arrays)}, d.files[i].path...))); err != nil {
+			if err := writeMessage(stdin, read, d.files[i].request()); err != nil {
 				return err
 			}
 		}

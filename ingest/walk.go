@@ -9,23 +9,35 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tatum/store"
 )
 
-// A found is a song file as the directory tells of it.
+// A found is a song file as the directory or the archive that it is in tells of
+// it, or the end of an archive.
 type found struct {
-	path    string // absolute
+	path    string // that it is recorded by: absolute, or below Stdin or an object store
 	size    int64  // bytes
 	modTime int64  // nanoseconds since 1970
+	arrays  store.ArraySet
+	member  *member  // nil for a file that is not in an archive
+	end     *archive // whose end it is, nil for a song file
+	bad     *Failure // why it is not read at all
 }
 
-// find returns the song files under paths in the order of their paths, each
-// once, and what could not be looked into. A file that is named itself is taken
-// whatever it is called. Under a directory those ending in .h5 are taken, of
-// any case; hidden ones are not, nor are the "._" files that macOS leaves.
-func find(paths []string) ([]found, []Failure) {
+// find returns the song files and archives under paths in the order of their
+// paths, each once, and what could not be looked into. A file that is named
+// itself is taken whatever it is called. Under a directory those ending in .h5
+// or .hdf5 are taken, of any case; hidden ones are not, nor are the "._" files
+// that macOS leaves, nor archives.
+func find(paths []string) ([]found, []*archive, []Failure) {
 	w := walker{seen: make(map[string]bool)}
 	var roots []string
 	for _, path := range paths {
+		if path == "" { // which would be the current directory
+			w.fail(path, errors.New("no path"))
+			continue
+		}
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			w.fail(path, err)
@@ -40,12 +52,13 @@ func find(paths []string) ([]found, []Failure) {
 		w.visit(root, true)
 	}
 	slices.SortFunc(w.files, func(a, b found) int { return cmp.Compare(a.path, b.path) })
-	return slices.CompactFunc(w.files, func(a, b found) bool { return a.path == b.path }), w.failures
+	return slices.CompactFunc(w.files, func(a, b found) bool { return a.path == b.path }), w.archives, w.failures
 }
 
 type walker struct {
 	seen     map[string]bool // real paths of directories entered: links may form loops
 	files    []found
+	archives []*archive
 	failures []Failure
 }
 
@@ -57,8 +70,10 @@ func (w *walker) visit(path string, named bool) {
 		w.fail(path, err)
 	case info.IsDir():
 		w.follow(path)
+	case info.Mode().IsRegular() && named && IsArchive(path):
+		w.archives = append(w.archives, &archive{path: path, root: path, size: info.Size(), modTime: info.ModTime().UnixNano(), own: true})
 	case info.Mode().IsRegular() && (named || isSongFile(path)):
-		w.files = append(w.files, found{path, info.Size(), info.ModTime().UnixNano()})
+		w.files = append(w.files, found{path: path, size: info.Size(), modTime: info.ModTime().UnixNano()})
 	case named:
 		w.fail(path, errors.New("neither a file nor a directory"))
 	}
@@ -101,7 +116,10 @@ func (w *walker) enter(dir, real string) {
 	}
 }
 
-func isSongFile(path string) bool { return strings.EqualFold(filepath.Ext(path), ".h5") }
+func isSongFile(path string) bool {
+	ext := strings.ToLower(filepath.Ext(path))
+	return ext == ".h5" || ext == ".hdf5"
+}
 
 func (w *walker) fail(path string, err error) {
 	var pathErr *fs.PathError

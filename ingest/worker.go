@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -57,12 +58,24 @@ func (w *worker) run(jobs <-chan *job) error {
 func (w *worker) do(j *job) error {
 	d := delivery{job: j, known: make([]*result, len(j.files))}
 	defer d.send()
-	if w.o.Reader == Auto {
-		for i, f := range j.files {
-			d.known[i] = w.read(f.path)
+	for i, f := range j.files {
+		switch {
+		case f.bad != nil:
+			d.known[i] = &result{bad: f.bad}
+		case w.o.Reader == Auto:
+			d.known[i] = w.read(f)
+		}
+		if f.member == nil {
+			continue
+		}
+		if d.known[i] == nil && w.o.Process != nil {
+			d.known[i] = f.toFile()
+		} else {
+			f.member.data = nil
 		}
 	}
 	d.addKnown()
+	defer d.release()
 	if w.o.Process == nil {
 		for d.ended < len(d.files) {
 			d.fail(direct.StepOpen, "needs libhdf5, which this build of tatum does not have")
@@ -73,8 +86,8 @@ func (w *worker) do(j *job) error {
 }
 
 // read reads a song file. It returns nil for one that needs libhdf5.
-func (w *worker) read(path string) *result {
-	encoded, err := w.encoded(path)
+func (w *worker) read(f found) *result {
+	encoded, err := w.encoded(f)
 	switch {
 	case err == nil:
 		return &result{song: *encoded}
@@ -82,22 +95,30 @@ func (w *worker) read(path string) *result {
 		return nil
 	}
 	step, reason := explain(err)
-	return &result{bad: &Failure{Path: path, Step: step, Reason: reason}}
+	return &result{bad: &Failure{Path: f.path, Step: step, Reason: reason}}
 }
 
 // encoded returns the song of a file, ready to be stored. A file that makes this
 // panic is left to the process, where that costs no other file.
-func (w *worker) encoded(path string) (_ *store.EncodedSong, err error) {
+func (w *worker) encoded(f found) (_ *store.EncodedSong, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.reader, w.calc = new(direct.Reader), seqstat.Calculator{}
 			err = fmt.Errorf("%w: panic: %v", direct.ErrUnsure, p)
 		}
 	}()
-	if err := w.reader.ReadTo(&w.song, path, w.o.Arrays); err != nil {
+	switch m := f.member; {
+	case m == nil:
+		err = w.reader.ReadTo(&w.song, f.path, f.arrays)
+	case m.temp != "":
+		err = w.reader.ReadTo(&w.song, m.temp, f.arrays)
+	default:
+		err = w.reader.ReadFrom(&w.song, bytes.NewReader(m.data), f.size, f.path, f.arrays)
+	}
+	if err != nil {
 		return nil, err
 	}
-	w.song.Source = store.Source{Path: path}
+	w.song.Source = store.Source{Path: f.path}
 	return encode(&w.calc, &w.song)
 }
 
@@ -137,7 +158,7 @@ func (w *worker) delegate(d *delivery) error {
 				return err
 			}
 		}
-		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(d, n, w.o.Arrays, t) })
+		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(d, n, t) })
 		if reason == "" {
 			continue
 		}
@@ -188,6 +209,15 @@ func (d *delivery) addKnown() {
 func (d *delivery) fail(step, reason string) {
 	d.add(result{bad: &Failure{Path: d.files[d.ended].path, Step: step, Reason: reason}})
 	d.add(result{end: true})
+}
+
+// release removes the temporary files of members of archives.
+func (d *delivery) release() {
+	for _, f := range d.files {
+		if f.member != nil {
+			f.member.release()
+		}
+	}
 }
 
 func (d *delivery) send() {

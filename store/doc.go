@@ -44,7 +44,7 @@
 //	            path, uint32 row
 //	Vectors     uint8 n, n × (feature uint8, length uint8), uint32 checksum of key and head; then n × (length ×
 //	            float64, uint32 checksum of key, feature and numbers)
-//	File        uint8 flags (1: all fifteen arrays, 2: bad), uint64 size, int64 mtime in nanoseconds,
+//	File        uint8 flags (1: all fifteen arrays, 2: bad, 4: an archive), uint64 size, int64 mtime in nanoseconds,
 //	            uint32 n, n × ID[18]; if bad, strings step and reason, int64 time in nanoseconds
 //	Clustering  uint32 fit, uint8 n, n × uint8 feature, uint64 k, folds and batch size, uint32 seed, string
 //	            random stream, uint32 algorithm, int64 time of the fit in nanoseconds, uint64 tracks,

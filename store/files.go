@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"tatum/store/pages"
 )
 
 // A File is what the store remembers of a song file, so that it need not be
@@ -19,6 +22,11 @@ type File struct {
 	Arrays  ArraySet // that were read
 	Tracks  []TrackID
 	Bad     *Failure // nil when the file was read; else it is in quarantine
+
+	// Archive says that the file is an archive. Its members are files of their
+	// own, each with the archive's path before its name, and have the tracks. An
+	// archive that is not bad is there only while all of its members are.
+	Archive bool
 }
 
 // A Failure says why a file could not be read.
@@ -31,13 +39,23 @@ type Failure struct {
 // Unchanged reports whether a file of this size and modification time need not
 // be read again for the arrays.
 func (f *File) Unchanged(size, modTime int64, arrays ArraySet) bool {
-	return f.Bad == nil && f.Size == size && f.ModTime == modTime && f.Arrays >= arrays
+	return f.Bad == nil && f.Size == size && sameTime(f.ModTime, modTime) && f.Arrays >= arrays
+}
+
+// sameTime reports whether two modification times, in nanoseconds, are one as far
+// as they tell it: most archives have whole seconds, some a time that went
+// through a float64.
+func sameTime(a, b int64) bool {
+	const second, roundedBy = int64(time.Second), int64(time.Microsecond)
+	a, b = min(a, b), max(a, b)
+	return b-a < roundedBy || a%second == 0 && b-a < second
 }
 
 // The flags of a file: its ArraySet is the lowest bit.
 const (
-	fileArrays = 1
-	fileBad    = 2
+	fileArrays  = 1
+	fileBad     = 2
+	fileArchive = 4
 )
 
 func sealFile(f *File) []byte {
@@ -45,6 +63,9 @@ func sealFile(f *File) []byte {
 	flags := uint8(f.Arrays)
 	if f.Bad != nil {
 		flags |= fileBad
+	}
+	if f.Archive {
+		flags |= fileArchive
 	}
 	e.uint8(flags)
 	e.uint64(uint64(f.Size))
@@ -72,7 +93,7 @@ func unsealFile(key, sealed []byte) (*File, error) {
 func decodeFile(key, value []byte) (*File, error) {
 	d := decoder{buf: value}
 	flags := d.uint8()
-	f := &File{Path: string(key), Arrays: ArraySet(flags & fileArrays)}
+	f := &File{Path: string(key), Arrays: ArraySet(flags & fileArrays), Archive: flags&fileArchive != 0}
 	f.Size, f.ModTime = int64(d.uint64()), int64(d.uint64())
 	for n := d.uint32(); n > 0 && !d.short; n-- {
 		f.Tracks = append(f.Tracks, TrackID(d.take(TrackIDLen)))
@@ -104,10 +125,14 @@ func (s *snapshot) file(path string) (*File, error) {
 }
 
 // Files yields every file the store remembers, in the order of paths.
-func (db *DB) Files() iter.Seq2[*File, error] {
+func (db *DB) Files() iter.Seq2[*File, error] { return db.FilesUnder("") }
+
+// FilesUnder yields the files whose paths begin with prefix, in the order of
+// paths.
+func (db *DB) FilesUnder(prefix string) iter.Seq2[*File, error] {
 	return rows(db, func(s *snapshot, yield func(*File) bool) error {
 		n := uint64(0)
-		for e, err := range s.files.Range(nil, nil) {
+		for e, err := range s.files.Range([]byte(prefix), pages.After([]byte(prefix))) {
 			if err != nil {
 				return err
 			}
@@ -118,6 +143,9 @@ func (db *DB) Files() iter.Seq2[*File, error] {
 			if n++; !yield(f) {
 				return nil
 			}
+		}
+		if prefix != "" {
+			return nil
 		}
 		state, err := s.state()
 		if err == nil && state.Files != n {
@@ -229,15 +257,32 @@ func forgetUnlessWhole(tx *bbolt.Tx, f *File, state *State) error {
 	return nil
 }
 
-// deleteFile forgets a file, if it is remembered.
+// deleteFile forgets a file, if it is remembered, and an archive that it is in:
+// else the next ingest would not look into that.
 func deleteFile(tx *bbolt.Tx, path string, state *State) error {
 	f, err := storedFile(tx, path)
 	if f == nil || err != nil {
 		return err
 	}
 	state.countFile(f, nil)
-	return state.remove(tx, inFiles, []byte(path))
+	if err := state.remove(tx, inFiles, []byte(path)); err != nil {
+		return err
+	}
+	for i := lastSlash(path); i > 0; i = lastSlash(path[:i]) {
+		in, err := storedFile(tx, path[:i])
+		if err != nil {
+			return err
+		}
+		if in != nil && in.Archive {
+			return deleteFile(tx, in.Path, state)
+		}
+	}
+	return nil
 }
+
+// lastSlash returns the index of the last separator of a path. It may have been
+// recorded on another system.
+func lastSlash(path string) int { return strings.LastIndexAny(path, `/\`) }
 
 // forgetBatch is how many files one transaction forgets.
 const forgetBatch = 1024
@@ -323,6 +368,9 @@ func (w *Writer) duplicatesOf(paths []string) (duplicates []string, err error) {
 					losing[id] = true
 				}
 			}
+		}
+		if len(losing) == 0 {
+			return nil
 		}
 		for f, err := range db.Files() {
 			if err != nil {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +22,18 @@ import (
 func newIngest(g *globals) *cobra.Command {
 	var o ingest.Options
 	var arrays, reader string
+	var l pathList
 	cmd := &cobra.Command{
 		Use:   "ingest PATH...",
 		Short: "Read song files into the store",
-		Long: `ingest reads MSD song files, and under directories all files ending in .h5, and
-stores each song's arrays, statistics and metadata. It makes the store if there
-is none. Files that have not changed since they were read are skipped.
+		Long: `ingest reads MSD song files, and under directories all files ending in .h5 or
+.hdf5, and stores each song's arrays, statistics and metadata. It makes the store
+if there is none. Files that have not changed since they were read are skipped.
+
+A PATH that ends in .tar, .tar.gz, .tgz, .tar.zst or .tzst is an archive, and - is
+one on standard input. Its songs are read as they come, without unpacking it, and
+recorded as ARCHIVE/member; with --as DIR as DIR/member, as if it had been unpacked
+there. An archive that has not changed since all of its songs were read is skipped.
 
 A file that cannot be read is named on standard error and remembered in the
 store; the others are stored, the exit code is 3, and the next ingest tries it
@@ -37,8 +45,15 @@ others by libhdf5, in processes apart. With --reader libhdf5 it reads them all:
 the store is the same.`,
 		Example: `  tatum ingest songs
   tatum ingest --arrays all songs/A/A/P/TRAAPOB12896A14E9C.h5
+  tatum ingest songs.tar.gz --as .
+  tatum ingest --from-file songs.txt
   tatum ingest --dry-run --prune songs`,
-		Args: wantArgs(cobra.MinimumNArgs(1)),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if l.file != "" {
+				return nil
+			}
+			return wantArgs(cobra.MinimumNArgs(1))(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if o.Arrays, err = store.ParseArraySet(arrays); err != nil {
@@ -53,7 +68,13 @@ the store is the same.`,
 			if o.Workers < 1 || o.Workers > ingest.MaxWorkers {
 				return usageError{fmt.Errorf("--workers %d: want from 1 to %d", o.Workers, ingest.MaxWorkers)}
 			}
-			o.Paths, o.Wait = args, g.wait
+			o.Wait = g.wait
+			if err := l.fill(&o, args, cmd.InOrStdin()); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("as") && o.As == "" {
+				return usageError{errors.New("--as: want a directory")}
+			}
 			return runIngest(cmd.Context(), g, o, cmd.OutOrStdout())
 		},
 	}
@@ -64,10 +85,97 @@ the store is the same.`,
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("reader", completeWords(ingest.ReaderNames...)))
 	flags.IntVar(&o.Workers, "workers", min(runtime.GOMAXPROCS(0), ingest.MaxWorkers), "`number` of files to read at once, at most 1024")
 	g.addWait(cmd)
+	flags.StringVar(&l.file, "from-file", "", "read more paths from a `list`, one a line; - is standard input")
+	flags.BoolVarP(&l.nul, "null", "0", false, "the paths of --from-file end with a zero byte, not a line")
+	flags.StringVar(&o.As, "as", "", "record songs of archives as those of a `directory`")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
 	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose file is gone, whatever PATH it was under")
 	return cmd
+}
+
+// A pathList says where the paths of an ingest stand.
+type pathList struct {
+	file string
+	nul  bool
+}
+
+// fill sets what is to be read to what the arguments and the list name.
+func (l pathList) fill(o *ingest.Options, args []string, stdin io.Reader) error {
+	for _, arg := range args {
+		switch {
+		case arg == "":
+			return usageError{errors.New("a PATH is empty; the current directory is .")}
+		case arg != ingest.Stdin:
+			o.Paths = append(o.Paths, arg)
+		case o.Stdin != nil || l.file == ingest.Stdin:
+			return usageError{errors.New("standard input can be read once only")}
+		default:
+			o.Stdin = stdin
+		}
+	}
+	if l.nul && l.file == "" {
+		return usageError{errors.New("-0 says how --from-file is written")}
+	}
+	if l.file != "" {
+		listed, err := l.read(stdin)
+		if err != nil {
+			return err
+		}
+		o.Paths = append(o.Paths, listed...)
+	}
+	if o.Prune && (o.Stdin != nil || o.As != "") {
+		return usageError{errors.New("--prune: nothing tells what is gone of an archive on standard input, or of --as")}
+	}
+	if o.As == "" {
+		return nil
+	}
+	for _, path := range o.Paths {
+		if !ingest.IsArchive(path) {
+			return usageError{fmt.Errorf("--as is for archives, %q is none", path)}
+		}
+	}
+	if !strings.Contains(o.As, "://") {
+		var err error
+		if o.As, err = filepath.Abs(o.As); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read returns the paths of the list. Empty lines are left out.
+func (l pathList) read(stdin io.Reader) ([]string, error) {
+	r := stdin
+	if l.file != ingest.Stdin {
+		f, err := os.Open(l.file)
+		if err != nil {
+			return nil, fmt.Errorf("--from-file: %w", err)
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("--from-file: %w", err)
+	}
+	end := "\n"
+	if l.nul {
+		end = "\x00"
+	}
+	var paths []string
+	for line := range strings.SplitSeq(string(b), end) {
+		if !l.nul {
+			line = strings.TrimSuffix(line, "\r")
+		}
+		if strings.Contains(line, "\x00") {
+			return nil, usageError{fmt.Errorf("--from-file %q has zero bytes: read it with -0", l.file)}
+		}
+		if line != "" {
+			paths = append(paths, line)
+		}
+	}
+	return paths, nil
 }
 
 func runIngest(ctx context.Context, g *globals, o ingest.Options, stdout io.Writer) error {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +48,8 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"flip":  flip,
 			"held":  held,
+			"same":  same,
+			"paths": paths,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SHARED", sharedDir())
@@ -71,6 +75,68 @@ func held(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("nobody writes to %s", args[0])
+}
+
+// same compares what two stores hold of songs and files, but for when files could
+// not be read: same FILE FILE.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same FILE FILE")
+	}
+	a, b := storeLines(ts, args[0]), storeLines(ts, args[1])
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			ts.Fatalf("%s has %s\n%s has %s", args[0], a[i], args[1], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		ts.Fatalf("%s has %d tracks and files, %s has %d", args[0], len(a), args[1], len(b))
+	}
+}
+
+// storeLines returns a line for each track and each file of a store.
+func storeLines(ts *testscript.TestScript, path string) (lines []string) {
+	db, err := store.Open(ts.MkAbs(path))
+	ts.Check(err)
+	defer db.Close()
+	ids, err := db.TrackIDs()
+	ts.Check(err)
+	for _, id := range ids {
+		track, err := db.Track(id)
+		ts.Check(err)
+		arrays, err := db.Arrays(id)
+		ts.Check(err)
+		vectors, err := db.TrackVectors(id)
+		ts.Check(err)
+		lines = append(lines, fmt.Sprintf("%v %x", track, sha256.Sum256(fmt.Appendf(nil, "%x %x", arrays, vectors))))
+	}
+	for f, err := range db.Files() {
+		ts.Check(err)
+		line := fmt.Sprintf("%q %d %d %v %v %v", f.Path, f.Size, f.ModTime, f.Arrays, f.Tracks, f.Archive)
+		if f.Bad != nil {
+			line += fmt.Sprintf(" %s %s", f.Bad.Step, f.Bad.Reason)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// paths prints the paths of the files that a store remembers, quoted, below
+// the working directory as they are from there: paths FILE.
+func paths(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: paths FILE")
+	}
+	db, err := store.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var names strings.Builder
+	for f, err := range db.Files() {
+		ts.Check(err)
+		fmt.Fprintf(&names, "%q\n", strings.TrimPrefix(f.Path, ts.MkAbs(".")+"/"))
+	}
+	_, err = fmt.Fprint(ts.Stdout(), names.String())
+	ts.Check(err)
 }
 
 // exits runs a command that is to end with the given exit code: exits CODE

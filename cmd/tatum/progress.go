@@ -38,7 +38,8 @@ func newProgress(quiet bool, what string) *progress {
 	return p
 }
 
-// set tells that done of total are done, bad of which could not be.
+// set tells that done of total are done, bad of which could not be. The total is
+// 0 while it is not known.
 func (p *progress) set(done, total, bad int) {
 	now := time.Now()
 	if p.begun.IsZero() { // what came before, such as a walk, says nothing about speed
@@ -48,7 +49,7 @@ func (p *progress) set(done, total, bad int) {
 		if bad > 0 {
 			p.bar.Describe(fmt.Sprintf("%s, %d bad", p.what, bad))
 		}
-		p.bar.ChangeMax(total)
+		p.bar.ChangeMax(max(done, total))
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
@@ -57,6 +58,10 @@ func (p *progress) set(done, total, bad int) {
 	}
 	p.told = now
 	rate := float64(done) / now.Sub(p.begun).Seconds()
+	if total == 0 {
+		fmt.Fprintf(os.Stderr, "%s: %d, %.0f per second, %d bad\n", p.what, done, rate, bad)
+		return
+	}
 	left := time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second)
 	fmt.Fprintf(os.Stderr, "%s: %d of %d, %.0f per second, %v left, %d bad\n", p.what, done, total, rate, left, bad)
 }

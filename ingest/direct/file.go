@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 	"slices"
 )
 
@@ -38,7 +37,7 @@ const undefined = 1<<64 - 1
 // made of it, is paid from a budget, so that no file is worth more than that,
 // whatever its words say.
 type file struct {
-	*os.File
+	io.ReaderAt
 	end    uint64 // of what may be read
 	budget int
 	blocks [numBlocks]block
@@ -53,8 +52,8 @@ type block struct {
 }
 
 // reset makes the file ready to give out bytes of f, of size bytes.
-func (f *file) reset(of *os.File, size int64) {
-	f.File, f.end, f.budget = of, uint64(size), maxCost
+func (f *file) reset(of io.ReaderAt, size int64) {
+	f.ReaderAt, f.end, f.budget = of, uint64(size), maxCost
 	f.seen = f.seen[:0]
 	for i := range f.blocks {
 		f.blocks[i].number = 0

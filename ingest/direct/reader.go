@@ -3,6 +3,7 @@ package direct
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 
 	"tatum/store"
@@ -66,8 +67,15 @@ func (r *Reader) ReadTo(song *store.Song, path string, arrays store.ArraySet) er
 		return r.fail(WithoutPath(err))
 	}
 	defer f.Close()
-	r.size = info.Size()
-	r.file.reset(f, r.size)
+	return r.ReadFrom(song, f, info.Size(), path, arrays)
+}
+
+// ReadFrom is ReadTo of a file that is open already, or held in memory, of size
+// bytes. Only errors name the path.
+func (r *Reader) ReadFrom(song *store.Song, f io.ReaderAt, size int64, path string, arrays store.ArraySet) error {
+	r.path, r.size = path, size
+	r.begin("", StepOpen)
+	r.file.reset(f, size)
 	return r.song(song, arrays)
 }
 
