@@ -3,6 +3,7 @@ package cluster
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // agreement returns the adjusted Rand index between every two of the labellings
@@ -80,16 +81,16 @@ func sumOfSquares(counts []uint32) float64 {
 }
 
 // distinctRows returns the number of different rows of a matrix without NaN.
-func distinctRows(matrix []float64) int {
-	n := len(matrix) / cols
+func distinctRows(matrix Matrix) int {
+	n := matrix.Rows()
 	// An open hash table, half full at most: a map takes ten times as long.
 	table := make([]uint32, 2<<bits.Len(uint(n))) // 1 + first row of its kind
 	mask := uint64(len(table) - 1)
 	distinct := 0
 	for i := range n {
-		x := rowAt(matrix, i)
+		x := matrix.Row(i)
 		place := hashOf(x) & mask
-		for table[place] > 0 && *rowAt(matrix, int(table[place]-1)) != *x {
+		for table[place] > 0 && !slices.Equal(matrix.Row(int(table[place]-1)), x) {
 			place = (place + 1) & mask
 		}
 		if table[place] == 0 {
@@ -102,7 +103,7 @@ func distinctRows(matrix []float64) int {
 
 // hashOf returns the same number for equal rows, also where one has 0 and the
 // other -0.
-func hashOf(x *row) uint64 {
+func hashOf(x []float64) uint64 {
 	var h uint64
 	for _, v := range x {
 		h = (h ^ math.Float64bits(v+0)) * 0x9e3779b97f4a7c15

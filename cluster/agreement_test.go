@@ -59,20 +59,20 @@ func TestAgreementOfPairs(t *testing.T) {
 func TestDistinctRows(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		rows []float64
+		rows Matrix
 		want int
 	}{
-		{"none", nil, 0},
+		{"none", Matrix{}, 0},
 		{"all", matrix{N: 500, Groups: 3}.make(), 500},
-		{"zeros", make([]float64, 9*cols), 1},
+		{"zeros", NewMatrix(9, cols), 1},
 		{"repeated", matrix{N: 4000, Distinct: 3}.make(), 3},
 	} {
 		if got := distinctRows(c.rows); got != c.want {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
 	}
-	rows := make([]float64, 2*cols)
-	rows[5] = math.Copysign(0, -1)
+	rows := NewMatrix(2, cols)
+	rows.Values[5] = math.Copysign(0, -1)
 	if got := distinctRows(rows); got != 1 {
 		t.Errorf("0 and -0: got %d, want 1", got)
 	}

@@ -72,12 +72,12 @@ func (m *KMeans) empty(i int) bool { return m.Sizes != nil && m.Sizes[i] == 0 }
 
 // distances returns the squared distances of centroids to as many others, and
 // the largest of them that is below 1e100: sums of more might overflow.
-func distances(centroids, others []float64) (squared [][]float64, largest float64) {
-	squared = make([][]float64, len(centroids)/cols)
+func distances(centroids, others Matrix) (squared [][]float64, largest float64) {
+	squared = make([][]float64, centroids.Rows())
 	for i := range squared {
 		squared[i] = make([]float64, len(squared))
 		for j := range squared[i] {
-			d := squaredDistance(rowAt(centroids, i), rowAt(others, j))
+			d := squaredDistance(centroids.Row(i), others.Row(j))
 			squared[i][j] = d
 			if d < 1e100 {
 				largest = max(largest, d)
@@ -89,12 +89,12 @@ func distances(centroids, others []float64) (squared [][]float64, largest float6
 
 // commonSpace returns the model's centroids as they are once their own scaling
 // is undone and the given one applied.
-func commonSpace(m *Model, s *Scaler) []float64 {
-	out := make([]float64, len(m.KMeans.Centroids))
-	for i, v := range m.KMeans.Centroids {
-		j := i % cols
+func commonSpace(m *Model, s *Scaler) Matrix {
+	out := NewMatrix(m.KMeans.K, m.KMeans.Centroids.Cols)
+	for i, v := range m.KMeans.Centroids.Values {
+		j := i % out.Cols
 		own := float64(v*m.Scaler.Scale[j]) + m.Scaler.Mean[j]
-		out[i] = (own - s.Mean[j]) / s.Scale[j]
+		out.Values[i] = (own - s.Mean[j]) / s.Scale[j]
 	}
 	return out
 }

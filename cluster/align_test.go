@@ -63,12 +63,12 @@ func TestMatchingAgainstBruteForce(t *testing.T) {
 
 // testModel returns a model whose centroids, in the statistics' own units, are
 // those rows of centres that order lists.
-func testModel(rng *rand.Rand, centres []float64, order []int) *Model {
-	var s Scaler
+func testModel(rng *rand.Rand, centres Matrix, order []int) *Model {
+	s := Scaler{make([]float64, cols), make([]float64, cols)}
 	for j := range cols {
 		s.Mean[j], s.Scale[j] = 10*rng.Float64(), 0.5+rng.Float64()
 	}
-	centroids := make([]float64, len(order)*cols)
+	centroids := NewMatrix(len(order), cols)
 	s.Transform(centroids, centres, order)
 	return NewModel(s, centroids)
 }
@@ -97,7 +97,7 @@ func TestAlignFindsPermutation(t *testing.T) {
 }
 
 func TestAlignTiesByIndex(t *testing.T) {
-	same := NewModel(Scaler{Scale: ones()}, make([]float64, 6*cols))
+	same := NewModel(unscaled(), NewMatrix(6, cols))
 	if got := Align([]*Model{same, same}); !slices.Equal(got[1], upTo(6)) {
 		t.Errorf("equal centroids: got %v, want them in order", got[1])
 	}
@@ -109,7 +109,7 @@ func TestAlignMatchesUsedCentroids(t *testing.T) {
 	const n = 4
 	rows := matrix{N: n, Groups: n}.make()
 	twins := func(used []int) *Model {
-		m := NewModel(Scaler{Scale: ones()}, slices.Concat(rows, rows))
+		m := NewModel(unscaled(), Matrix{cols, slices.Concat(rows.Values, rows.Values)})
 		m.KMeans.Sizes = make([]int, 2*n)
 		for _, l := range used {
 			m.KMeans.Sizes[l] = 1
@@ -126,10 +126,10 @@ func TestAlignMatchesUsedCentroids(t *testing.T) {
 
 // fewPlaces returns a model of k centroids that share a few places. Of the
 // centroids of one place all but one are empty.
-func fewPlaces(rng *rand.Rand, places []float64, k int) *Model {
+func fewPlaces(rng *rand.Rand, places Matrix, k int) *Model {
 	order, sizes := make([]int, k), make([]int, k)
 	for i := range order {
-		order[i] = rng.IntN(len(places) / cols)
+		order[i] = rng.IntN(places.Rows())
 		if !slices.Contains(order[:i], order[i]) {
 			sizes[i] = 1
 		}
@@ -192,26 +192,24 @@ func TestAlignOfEmptyAgainstBruteForce(t *testing.T) {
 	}
 }
 
-func ones() (x row) {
-	for j := range x {
-		x[j] = 1
-	}
-	return x
+// unscaled returns a scaler that leaves rows as they are.
+func unscaled() Scaler {
+	return Scaler{make([]float64, cols), slices.Repeat([]float64{1}, cols)}
 }
 
 func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 	const k = 5
-	s := Scaler{Scale: ones()}
+	s := unscaled()
 	centres := matrix{N: k, Groups: k}.make()
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e200, math.MaxFloat64} {
-		turned := slices.Concat(centres[3*cols:], centres[:3*cols])
-		turned[0] = bad // of the label that is centre 3
+		turned := Matrix{cols, slices.Concat(centres.after(3).Values, centres.first(3).Values)}
+		turned.Values[0] = bad // of the label that is centre 3
 		got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)})
 		if want := []int{3, 4, 0, 1, 2}; !slices.Equal(got[1], want) {
 			t.Errorf("one centroid with %v: got %v, want %v", bad, got[1], want)
 		}
-		for i := range turned {
-			turned[i] = bad
+		for i := range turned.Values {
+			turned.Values[i] = bad
 		}
 		if got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)}); !slices.Equal(got[1], upTo(k)) {
 			t.Errorf("all %v: got %v, want them in order", bad, got[1])
@@ -223,11 +221,11 @@ func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 // so they are better than two pairs more without a distance.
 func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
 	at := func(places ...float64) *Model {
-		centroids := make([]float64, len(places)*cols)
+		centroids := NewMatrix(len(places), cols)
 		for i, x := range places {
-			centroids[i*cols] = x
+			centroids.Row(i)[0] = x
 		}
-		return NewModel(Scaler{Scale: ones()}, centroids)
+		return NewModel(unscaled(), centroids)
 	}
 	got := Align([]*Model{at(0, 100, math.NaN()), at(math.NaN(), 0, -100)})[1]
 	if want := []int{2, 1, 0}; !slices.Equal(got, want) {
@@ -239,11 +237,11 @@ func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
 // another order than the centroids in their own units.
 func TestAlignComparesInTheFirstSpace(t *testing.T) {
 	model := func(mean, scale float64, places ...float64) *Model {
-		centroids := make([]float64, len(places)*cols)
-		s := Scaler{Scale: ones()}
+		centroids := NewMatrix(len(places), cols)
+		s := unscaled()
 		s.Mean[0], s.Scale[0] = mean, scale
 		for i, x := range places {
-			centroids[i*cols] = (x - mean) / scale
+			centroids.Row(i)[0] = (x - mean) / scale
 		}
 		return NewModel(s, centroids)
 	}

@@ -74,10 +74,11 @@ func (a *assigner) open(db *store.DB, name string) error {
 	if err != nil {
 		return err
 	}
-	if labelled > state.Tracks {
-		return fmt.Errorf("%w: clustering %q has places of %d tracks, there are %d", store.ErrCorrupt, name, labelled, state.Tracks)
+	tracks := state.TracksOf(c.Features[0])
+	if labelled > tracks {
+		return fmt.Errorf("%w: clustering %q has places of %d tracks, there are %d", store.ErrCorrupt, name, labelled, tracks)
 	}
-	if a.total = int(state.Tracks - labelled); a.total == 0 {
+	if a.total = int(tracks - labelled); a.total == 0 {
 		return nil // so that no models need be read
 	}
 	for _, f := range c.Features {
@@ -126,12 +127,17 @@ func (a *assigner) assignBatch() (int, error) {
 // read returns the first of the tracks without label, with their vectors.
 func (a *assigner) read(limit int) (*batch, error) {
 	var tracks []*store.Unassigned
-	b := &batch{fold: func(f store.Feature, i int) (store.Fold, bool) {
+	b := new(batch)
+	lacking := make(map[store.TrackID]bool) // the sound features
+	b.fold = func(f store.Feature, i int) (store.Fold, bool) {
+		if f.IsSound() && lacking[b.ids[i]] {
+			return noFold, false
+		}
 		if fold, trained := tracks[i].Fold(f); trained {
 			return fold, true
 		}
 		return AssignedFold(tracks[i].ID, a.clustering.Folds), false
-	}}
+	}
 	return b, a.w.View(func(db *store.DB) error {
 		for u, err := range db.Unassigned(a.clustering) {
 			if err != nil {
@@ -142,13 +148,19 @@ func (a *assigner) read(limit int) (*batch, error) {
 				break
 			}
 		}
-		for _, id := range b.ids {
-			vectors, err := db.TrackVectors(id)
+		for _, f := range a.clustering.Features {
+			b.matrix[f] = NewMatrix(len(b.ids), f.VectorLen())
+		}
+		for i, id := range b.ids {
+			vectors, err := db.TrackVectors(id, a.clustering.Features...)
 			if err != nil {
 				return err
 			}
 			for _, f := range a.clustering.Features {
-				b.matrix[f] = append(b.matrix[f], vectors[f][:]...)
+				if vectors[f] == nil {
+					lacking[id] = true
+				}
+				copy(b.matrix[f].Row(i), vectors[f])
 			}
 		}
 		return nil

@@ -7,7 +7,7 @@ import (
 )
 
 // benchMatrix is a matrix of overlapping groups with some rows of zeros.
-func benchMatrix(n int) []float64 { return matrix{N: n, Groups: 23, Zero: 20}.make() }
+func benchMatrix(n int) Matrix { return matrix{N: n, Groups: 23, Zero: 20}.make() }
 
 func BenchmarkFitKMeans(b *testing.B) {
 	rows := benchMatrix(8000)
@@ -55,8 +55,7 @@ func BenchmarkKernel(b *testing.B) {
 	const n = 2048
 	rows := benchMatrix(n)
 	index, labels, best := upTo(n), make([]int, n), make([]float64, n)
-	panels := make([]panel, 1)
-	packCentroids(panels, rows, width)
+	points := packed(rows.first(width)).at(0)
 	norms, v, limit := make([]float64, n), make([]float64, n*width), new([width]float64)
 	eachKernel(b, func(b *testing.B, _ bool) {
 		b.Run("nearest", func(b *testing.B) {
@@ -64,13 +63,13 @@ func BenchmarkKernel(b *testing.B) {
 				for i := range best {
 					best[i] = math.Inf(1)
 				}
-				nearest(rows, index, &panels[0], 0, best, labels)
+				nearest(rows, index, points, 0, best, labels)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
 		})
 		b.Run("closer", func(b *testing.B) {
 			for b.Loop() {
-				closer(v, width, rows, norms, &panels[0], limit)
+				closer(v, width, rows, norms, points, limit)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
 		})

@@ -27,7 +27,7 @@ const AlgorithmVersion = 2
 type Params struct {
 	Options
 	Name     string          // of the clustering; store.DefaultClustering if empty
-	Features []store.Feature // all if empty
+	Features []store.Feature // the eight if empty
 	Workers  int             // fits that run at once; 0 means one
 
 	// Progress, if set, is called after each feature that has been fitted, which
@@ -37,7 +37,8 @@ type Params struct {
 
 // A Report tells what a clustering came to.
 type Report struct {
-	Tracks   int
+	Tracks   int // that have any of the features
+	Lacking  int // tracks that lack the sound features, if these are among the features
 	Features []FeatureReport
 }
 
@@ -48,15 +49,16 @@ type FeatureReport struct {
 }
 
 // Run fits a clustering to all tracks of the writer's store and puts it in
-// place of the one of the same name, in one step. Tracks are taken in the order
+// place of the one of the same name, in one step. A sound feature is fitted to the
+// tracks that have it, as if there were no others. Tracks are taken in the order
 // of their IDs; the result depends on nothing else. It is an error if a
 // parameter is out of range, if there are fewer tracks than folds, or in a
 // training fold fewer than clusters; then nothing has been done. When ctx is
 // cancelled, what stood in the store before stands there still.
 //
-// Besides IDs, four features are in memory at a time, 240 bytes a track each, with
-// 48 bytes a track for the lists of members of two, and for each fit that runs at
-// once a scaled copy of its training rows.
+// Besides IDs, four features are in memory at a time, 240 bytes a track each, or
+// 720 of a sound feature, with 48 bytes a track for the lists of members of two,
+// and for each fit that runs at once a scaled copy of its training rows.
 func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	r := &runner{w: w, p: p}
 	if r.p.Name == "" {
@@ -85,6 +87,9 @@ func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	for i, f := range c.Features {
 		report.Features = append(report.Features, FeatureReport{f, c.Summaries[i]})
 	}
+	if r.sound != nil {
+		report.Lacking = int(r.state.Tracks - r.state.Sound)
+	}
 	return report, nil
 }
 
@@ -92,35 +97,59 @@ func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 type runner struct {
 	w     *store.Writer
 	p     Params
-	ids   []store.TrackID
-	folds []uint16
+	state store.State
+	ids   []store.TrackID // of the tracks that have any of the features
+	eight *population     // nil when none of the eight is to be fitted
+	sound *population     // nil when no sound feature is
 	fit   *store.Fit
 
-	fitters chan *Fitter // as many as fits may run at once
-	storing sync.Mutex   // one transaction at a time, so that none waits for the file's lock
-	telling sync.Mutex   // of progress
-	fitted  labeller     // the features that have been
-	labels  [store.NumFeatures][]store.Label
-	sums    [store.NumFeatures][sha256.Size]byte
+	fitters chan *Fitter                   // as many as fits may run at once
+	storing sync.Mutex                     // one transaction at a time, so that none waits for the file's lock
+	telling sync.Mutex                     // of progress
+	fitted  labeller                       // the features that have been
+	labels  [store.NumArrays][]store.Label // by feature, of the tracks that have it
+	sums    [store.NumArrays][sha256.Size]byte
+}
+
+// A population is the tracks that have a feature.
+type population struct {
+	ids   []store.TrackID
+	rows  []int    // of each of them, among all tracks that are fitted
+	folds []uint16 // that holds out each of them
+	all   []uint16 // the same, among all tracks that are fitted; noFold of one that lacks the feature
+}
+
+// noFold is no fold's number.
+const noFold = math.MaxUint16
+
+func (r *runner) population(f store.Feature) *population {
+	if f.IsSound() {
+		return r.sound
+	}
+	return r.eight
 }
 
 // open reads the IDs, checks the parameters against them and begins the fit.
 func (r *runner) open() error {
-	var state store.State
 	err := r.w.View(func(db *store.DB) (err error) {
-		if state, err = db.State(); err != nil {
+		if r.state, err = db.State(); err != nil {
 			return err
 		}
-		r.ids, err = db.TrackIDs()
-		return err
+		for _, f := range r.p.Features {
+			p := &r.eight
+			if f.IsSound() {
+				p = &r.sound
+			}
+			if *p != nil {
+				continue
+			}
+			if *p, err = r.newPopulation(db, f); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return err
-	}
-	if err := r.p.Check(len(r.ids)); err != nil {
-		return fmt.Errorf("cluster %d tracks: %w", len(r.ids), err)
-	}
-	if r.folds, err = Folds(len(r.ids), r.p.Folds, r.p.Seed); err != nil {
 		return err
 	}
 	r.fitters = make(chan *Fitter, r.fits())
@@ -130,9 +159,53 @@ func (r *runner) open() error {
 	r.fit, err = r.w.NewFit(store.Clustering{
 		Name: r.p.Name, Features: r.p.Features, K: r.p.K, Folds: r.p.Folds, Seed: r.p.Seed,
 		BatchSize: r.p.BatchSize, RandomStream: r.p.Stream.String(), Algorithm: AlgorithmVersion,
-		Fitted: time.Now().UTC(), Generation: state.Generation,
+		Fitted: time.Now().UTC(), Generation: r.state.GenerationOf(r.p.Features),
 	}, r.ids)
 	return err
+}
+
+// newPopulation returns the tracks that have a feature. The first are all that are
+// fitted: every track has the eight features.
+func (r *runner) newPopulation(db *store.DB, f store.Feature) (*population, error) {
+	n := int(r.state.TracksOf(f))
+	if err := r.p.Check(n); err != nil {
+		if f.IsSound() {
+			return nil, fmt.Errorf("cluster %d tracks that have %v (ingest with --arrays all gives it to them): %w", n, f, err)
+		}
+		return nil, fmt.Errorf("cluster %d tracks: %w", n, err)
+	}
+	p := new(population)
+	var err error
+	switch {
+	case r.ids != nil && n == len(r.ids): // so that its vectors need not be searched for IDs
+		p.ids = r.ids
+	case f.IsSound():
+		p.ids, err = db.TrackIDsWith(f)
+	default:
+		p.ids, err = db.TrackIDs()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.ids == nil {
+		r.ids = p.ids
+	}
+	if p.folds, err = Folds(n, r.p.Folds, r.p.Seed); err != nil {
+		return nil, err
+	}
+	p.rows = make([]int, 0, n)
+	p.all = make([]uint16, len(r.ids))
+	for row, id := range r.ids {
+		p.all[row] = noFold
+		if i := len(p.rows); i < n && p.ids[i] == id {
+			p.all[row] = p.folds[i]
+			p.rows = append(p.rows, row)
+		}
+	}
+	if len(p.rows) != n {
+		return nil, fmt.Errorf("%w: vectors of %v without their track", store.ErrCorrupt, f)
+	}
+	return p, nil
 }
 
 // copiesLimit is how many bytes the scaled copies of training rows may take
@@ -141,9 +214,12 @@ const copiesLimit = 512 << 20
 
 // fits returns how many fits may run at once.
 func (r *runner) fits() int {
-	afford := copiesLimit / (len(r.ids) * cols * 8)
+	afford := copiesLimit / (len(r.ids) * r.vectorLen() * 8)
 	return max(1, min(r.p.Workers, afford))
 }
+
+// vectorLen returns the greatest length of a vector.
+func (r *runner) vectorLen() int { return r.p.Features[len(r.p.Features)-1].VectorLen() }
 
 // maxGarbage is about how large the garbage may grow, in bytes.
 const maxGarbage = 256 << 20
@@ -152,14 +228,14 @@ const maxGarbage = 256 << 20
 // default the garbage may grow as large as all else, which here is matrices
 // that cost nothing to look through.
 func (r *runner) gcPercent() int {
-	live := len(r.ids) * cols * 8 * (readAhead + cap(r.fitters))
+	live := len(r.ids) * r.vectorLen() * 8 * (readAhead + cap(r.fitters))
 	return max(10, min(100, maxGarbage*100/live))
 }
 
 // A featureMatrix is a feature's vectors, a row for each track.
 type featureMatrix struct {
 	number int // of the feature among those to be fitted
-	rows   []float64
+	rows   Matrix
 }
 
 // readAhead is how many matrices are in memory: of two features that are fitted,
@@ -167,20 +243,24 @@ type featureMatrix struct {
 // that are read meanwhile.
 const readAhead = 4
 
-// fitFeatures fits the features, two at a time. They are read two at a time too,
-// since half the cost of reading a feature is to find it.
+// fitFeatures fits the features, two at a time. Those that lie together are read
+// two at a time too, since half the cost of reading a feature is to find it.
 func (r *runner) fitFeatures(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	free := make(chan []float64, readAhead) // memory of matrices that are done with
+	free := make(chan Matrix, readAhead) // memory of matrices that are done with
 	for range readAhead {
-		free <- nil
+		free <- Matrix{}
 	}
 	read := make(chan featureMatrix)
 	g.Go(func() error {
 		defer close(read)
-		for first := 0; first < len(r.p.Features); first += 2 {
-			features := r.p.Features[first:min(first+2, len(r.p.Features))]
-			matrices := make([][]float64, len(features))
+		for first, n := 0, 0; first < len(r.p.Features); first += n {
+			features := r.p.Features[first:]
+			if n = min(2, len(features)); features[n-1].IsSound() {
+				n = 1
+			}
+			features = features[:n]
+			matrices := make([]Matrix, n)
 			for i := range matrices {
 				select {
 				case matrices[i] = <-free:
@@ -218,13 +298,14 @@ func (r *runner) fitFeatures(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix []float64) error {
-	models, err := r.fitFolds(ctx, matrix)
+func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix Matrix) error {
+	p := r.population(f)
+	models, err := r.fitFolds(ctx, p, matrix)
 	if err != nil {
 		return err
 	}
 	clusters := Align(models)
-	labels, spots, err := r.labelAll(ctx, models, clusters, matrix)
+	labels, spots, err := r.labelAll(ctx, p, models, clusters, matrix)
 	if err != nil {
 		return err
 	}
@@ -235,7 +316,7 @@ func (r *runner) fitFeature(ctx context.Context, f store.Feature, matrix []float
 
 // summary describes the fits of a feature; spots are in row order, labels each
 // model's of all rows.
-func (r *runner) summary(models []*Model, spots []store.Spot, labels [][]uint16, matrix []float64) store.Summary {
+func (r *runner) summary(models []*Model, spots []store.Spot, labels [][]uint16, matrix Matrix) store.Summary {
 	s := store.Summary{DistinctRows: uint64(distinctRows(matrix)), Sizes: make([]uint64, r.p.K)}
 	for _, m := range models {
 		s.Inertia += m.KMeans.Inertia / float64(len(models))
@@ -257,7 +338,7 @@ func (r *runner) store(f store.Feature, models []*Model, clusters [][]int, s sto
 	r.storing.Lock()
 	defer r.storing.Unlock()
 	r.fitted[f] = foldModels{models, clusters}
-	r.labels[f] = make([]store.Label, len(spots))
+	r.labels[f] = make([]store.Label, len(r.ids))
 	for _, at := range spots {
 		r.labels[f][at.Row] = at.Label
 	}
@@ -320,35 +401,64 @@ func (r *runner) readBatch(first, size int) (*batch, error) {
 	if first == end {
 		return nil, nil
 	}
-	b := &batch{ids: r.ids[first:end], fold: func(_ store.Feature, i int) (store.Fold, bool) {
-		return store.Fold(r.folds[first+i]), true
+	b := &batch{ids: r.ids[first:end], fold: func(f store.Feature, i int) (store.Fold, bool) {
+		return store.Fold(r.population(f).all[first+i]), true
 	}}
 	for _, f := range r.p.Features {
 		b.labels[f] = r.labels[f][first:end]
-		b.matrix[f] = make([]float64, 0, len(b.ids)*cols)
+		b.matrix[f] = NewMatrix(len(b.ids), f.VectorLen())
 	}
 	return b, r.w.View(func(db *store.DB) error {
-		return eachVectors(db, b.ids, func(v *store.Vectors) error { return b.add(v, r.p.Features) })
+		for _, features := range together(r.p.Features) {
+			err := eachVectors(db, features[0], b.ids, func(i int, v *store.Vectors) error {
+				for _, f := range features {
+					if err := v.Vector(f, b.matrix[f].Row(i)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// eachVectors calls fn with the vectors of tracks that follow each other in the
-// store.
-func eachVectors(db *store.DB, ids []store.TrackID, fn func(v *store.Vectors) error) error {
+// together divides features into those whose vectors lie together.
+func together(features []store.Feature) (groups [][]store.Feature) {
+	for len(features) > 0 {
+		n := 1
+		for n < len(features) && !features[n].IsSound() {
+			n++
+		}
+		groups, features = append(groups, features[:n]), features[n:]
+	}
+	return groups
+}
+
+// eachVectors calls fn with the vectors, of a feature and of those that lie
+// together with it, of tracks that follow each other in the store, and with their
+// places among ids. Tracks that lack a sound feature are left out.
+func eachVectors(db *store.DB, f store.Feature, ids []store.TrackID, fn func(i int, v *store.Vectors) error) error {
 	n := 0
-	for v, err := range db.Vectors(store.Run(ids[0], ids[len(ids)-1])) {
+	for v, err := range db.Vectors(f, store.Run(ids[0], ids[len(ids)-1])) {
 		if err != nil {
 			return err
+		}
+		for f.IsSound() && n < len(ids) && string(ids[n]) < string(v.IDBytes()) {
+			n++
 		}
 		if n >= len(ids) || string(v.IDBytes()) != string(ids[n]) {
 			return fmt.Errorf("%w: vectors of %q have no track", store.ErrCorrupt, v.ID())
 		}
-		if err := fn(v); err != nil {
+		if err := fn(n, v); err != nil {
 			return err
 		}
 		n++
 	}
-	if n != len(ids) {
+	if n != len(ids) && !f.IsSound() {
 		return fmt.Errorf("%w: vectors of %d tracks, want %d", store.ErrCorrupt, n, len(ids))
 	}
 	return nil
@@ -367,27 +477,27 @@ func (r *runner) progress(done int) {
 // the file counts as memory of this process.
 const readTracks = 1 << 16
 
-// read makes matrices of the features' vectors, in the memory that they have if
-// it is enough, and keeps their hashes.
-func (r *runner) read(features []store.Feature, matrices [][]float64) error {
+// read makes matrices of the vectors of features that lie together, in the memory
+// that they have if it is enough, and keeps their hashes.
+func (r *runner) read(features []store.Feature, matrices []Matrix) error {
+	all := r.population(features[0]).ids
 	hashes := make([]hash.Hash, len(features))
-	for i := range features {
+	for i, f := range features {
 		hashes[i] = sha256.New()
-		matrices[i] = resize(matrices[i], len(r.ids)*cols)
+		matrices[i] = matrices[i].resize(len(all), f.VectorLen())
 	}
 	n := 0
-	var row store.Vector
 	r.storing.Lock()
 	defer r.storing.Unlock()
-	for ids := range slices.Chunk(r.ids, readTracks) {
+	for ids := range slices.Chunk(all, readTracks) {
 		err := r.w.View(func(db *store.DB) error {
-			return eachVectors(db, ids, func(v *store.Vectors) error {
+			return eachVectors(db, features[0], ids, func(_ int, v *store.Vectors) error {
 				for i, f := range features {
-					if err := v.Vector(f, &row); err != nil {
+					row := matrices[i].Row(n)
+					if err := v.Vector(f, row); err != nil {
 						return err
 					}
-					hashRow(hashes[i], v.IDBytes(), &row)
-					*rowAt(matrices[i], n) = row
+					hashRow(hashes[i], v.IDBytes(), row)
 				}
 				n++
 				return nil
@@ -397,20 +507,23 @@ func (r *runner) read(features []store.Feature, matrices [][]float64) error {
 			return err
 		}
 	}
+	if n != len(all) {
+		return fmt.Errorf("%w: vectors of %d tracks, want %d", store.ErrCorrupt, n, len(all))
+	}
 	for i, f := range features {
 		hashes[i].Sum(r.sums[f][:0])
 	}
 	return nil
 }
 
-func hashRow(h hash.Hash, id []byte, v *store.Vector) {
-	var buf [store.TrackIDLen + 8*store.NumStats]byte
+func hashRow(h hash.Hash, id []byte, v store.Vector) {
+	var buf [store.TrackIDLen + 8*store.NumSoundStats]byte
 	n := copy(buf[:], id)
 	for _, x := range v {
 		binary.LittleEndian.PutUint64(buf[n:], math.Float64bits(x))
 		n += 8
 	}
-	h.Write(buf[:])
+	h.Write(buf[:n])
 }
 
 // fingerprint returns the hash of all IDs and vectors that were fitted on.
@@ -441,12 +554,12 @@ func (r *runner) each(ctx context.Context, n int, fn func(f *Fitter, i int) erro
 }
 
 // fitFolds fits one model for each fold.
-func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, error) {
+func (r *runner) fitFolds(ctx context.Context, p *population, matrix Matrix) ([]*Model, error) {
 	models := make([]*Model, r.p.Folds)
 	return models, r.each(ctx, len(models), func(f *Fitter, fold int) error {
-		m, err := f.FitFold(matrix, r.folds, fold)
+		m, err := f.FitFold(matrix, p.folds, fold)
 		if errors.Is(err, ErrNotFinite) {
-			id, value := r.farthest(matrix)
+			id, value := p.farthest(matrix)
 			return fmt.Errorf("%w: track %s has a statistic of %g", err, id, value)
 		}
 		if err != nil {
@@ -459,10 +572,10 @@ func (r *runner) fitFolds(ctx context.Context, matrix []float64) ([]*Model, erro
 
 // farthest returns the track with the statistic farthest from 0, the likely
 // cause of an overflow.
-func (r *runner) farthest(matrix []float64) (id store.TrackID, value float64) {
-	for i, v := range matrix {
+func (p *population) farthest(matrix Matrix) (id store.TrackID, value float64) {
+	for i, v := range matrix.Values {
 		if math.Abs(v) >= math.Abs(value) {
-			id, value = r.ids[i/cols], v
+			id, value = p.ids[i/matrix.Cols], v
 		}
 	}
 	return id, value
@@ -476,13 +589,13 @@ func (r *runner) farthest(matrix []float64) (id store.TrackID, value float64) {
 // [runner.placeAll] computes the places anew, with all distances, once every
 // feature has been fitted. To keep the distances till then would take 256 bytes
 // for each track and feature, more than the vectors do.
-func (r *runner) labelAll(ctx context.Context, models []*Model, clusters [][]int, matrix []float64) ([][]uint16, []store.Spot, error) {
-	n := len(r.ids)
+func (r *runner) labelAll(ctx context.Context, p *population, models []*Model, clusters [][]int, matrix Matrix) ([][]uint16, []store.Spot, error) {
+	n := len(p.ids)
 	all := make([][]uint16, len(models))
 	spots := make([]store.Spot, n)
 	return all, spots, r.each(ctx, len(models), func(_ *Fitter, fold int) error {
 		m := models[fold]
-		train, held := Split(r.folds, fold)
+		train, held := Split(p.folds, fold)
 		all[fold] = make([]uint16, n)
 		for i, row := range train {
 			all[fold][row] = m.KMeans.Labels[i]
@@ -494,7 +607,7 @@ func (r *runner) labelAll(ctx context.Context, models []*Model, clusters [][]int
 			l := labels[i]
 			all[fold][row] = uint16(l)
 			spots[row] = store.Spot{
-				Row: uint32(row), Fold: store.Fold(fold), Label: store.Label(l),
+				Row: uint32(p.rows[row]), Fold: store.Fold(fold), Label: store.Label(l),
 				Cluster: store.Cluster(clusters[fold][l]), Distance: distances[i],
 			}
 		}
@@ -508,8 +621,8 @@ func storedModel(m *Model, f store.Feature, fold int, clusters []int) *store.Mod
 		Mean: m.Scaler.Mean, Scale: m.Scaler.Scale,
 		Inertia: m.KMeans.Inertia, Steps: uint32(m.KMeans.Steps),
 	}
-	for centroid := range slices.Chunk(m.KMeans.Centroids, cols) {
-		out.Centroids = append(out.Centroids, store.Vector(centroid))
+	for i := range m.KMeans.K {
+		out.Centroids = append(out.Centroids, m.KMeans.Centroids.Row(i))
 	}
 	for _, c := range clusters {
 		out.Clusters = append(out.Clusters, store.Cluster(c))

@@ -31,8 +31,9 @@ func testStore(t *testing.T, n int) string {
 }
 
 // testVectors returns the vectors of track i, which follow from i alone.
-func testVectors(i int) (vectors [store.NumFeatures]store.Vector) {
-	for f := range vectors {
+func testVectors(i int) *store.VectorSet {
+	vectors := store.NewVectors(store.Features[:])
+	for _, f := range store.Features {
 		m := matrix{N: 1, Salt: uint64(f)}
 		for c := range cols {
 			group := int(m.bits(2, i, 0) % 9)
@@ -54,7 +55,7 @@ func putTracks(t *testing.T, path string, tracks []int) {
 		song := &store.Song{Track: store.Track{ID: testID(i), Source: store.Source{Path: fmt.Sprint("/", i)}}}
 		song.Arrays[0] = []float64{}
 		vectors := testVectors(i)
-		batch.Songs = append(batch.Songs, *store.EncodeSong(song, &vectors))
+		batch.Songs = append(batch.Songs, *store.EncodeSong(song, vectors))
 	}
 	if _, err := w.Put(batch); err != nil {
 		t.Fatal(err)
@@ -222,7 +223,7 @@ func TestFewDistinctRows(t *testing.T) {
 		song := &store.Song{Track: store.Track{ID: testID(i)}}
 		song.Arrays[0] = []float64{}
 		vectors := testVectors(i % 3)
-		batch.Songs = append(batch.Songs, *store.EncodeSong(song, &vectors))
+		batch.Songs = append(batch.Songs, *store.EncodeSong(song, vectors))
 	}
 	if _, err := w.Put(batch); err != nil {
 		t.Fatal(err)
@@ -293,7 +294,7 @@ func labelAlone(t *testing.T, path string, c *store.Clustering, f store.Feature,
 	m, clusters := restoredModel(models[a.Fold])
 	vectors := testVectors(i)
 	label := make([]int, 1)
-	m.Assign(vectors[f][:], []int{0}, label, a.Distances)
+	m.Assign(Matrix{cols, vectors[f]}, []int{0}, label, a.Distances)
 	a.Label, a.Cluster = store.Label(label[0]), store.Cluster(clusters[label[0]])
 	return a
 }
@@ -309,7 +310,7 @@ func TestAssignKeepsOutOfFold(t *testing.T) {
 	song := &store.Song{Track: store.Track{ID: testID(7), Source: store.Source{Path: "/7"}}}
 	song.Arrays[0] = []float64{}
 	write(t, path, func(w *store.Writer) {
-		batch := store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, &changed)}}
+		batch := store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, changed)}}
 		for i := range 40 {
 			batch.Files = append(batch.Files, store.File{Path: fmt.Sprint("/", i), Tracks: []store.TrackID{testID(i)}})
 		}

@@ -9,10 +9,10 @@ import (
 
 // songs returns the rows of n songs, even ones slow and odd ones fast, that
 // differ a little within their group.
-func songs(n int) []float64 {
-	rows := make([]float64, n*store.NumStats)
+func songs(n int) cluster.Matrix {
+	rows := cluster.NewMatrix(n, store.NumStats)
 	for i := range n {
-		rows[i*store.NumStats] = float64(i%2) + float64(i)/100
+		rows.Row(i)[0] = float64(i%2) + float64(i)/100
 	}
 	return rows
 }
@@ -29,7 +29,7 @@ func ExampleFitKMeans() {
 	m.Assign(songs(4), labels, nil)
 	fmt.Println("sizes", m.Sizes)
 	fmt.Println("labels", labels)
-	fmt.Printf("centroids at %.3f and %.3f\n", m.Centroids[0], m.Centroids[store.NumStats])
+	fmt.Printf("centroids at %.3f and %.3f\n", m.Centroids.Row(0)[0], m.Centroids.Row(1)[0])
 	// Output:
 	// sizes [5 5]
 	// labels [0 1 0 1]

@@ -121,9 +121,9 @@ type fits struct {
 }
 
 // outOfFold fits every fold of rows and labels the rows it holds out.
-func outOfFold(t *testing.T, f *Fitter, rows []float64) fits {
+func outOfFold(t *testing.T, f *Fitter, rows Matrix) fits {
 	t.Helper()
-	n, k := len(rows)/cols, f.opts.K
+	n, k := rows.Rows(), f.opts.K
 	out := fits{labels: make([]int, n), distances: make([]float64, n*k)}
 	folds, err := Folds(n, f.opts.Folds, f.opts.Seed)
 	if err != nil {

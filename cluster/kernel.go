@@ -7,33 +7,62 @@ import "math"
 const width = 32
 
 // A panel holds up to width points (centroids, or rows in k-means++) turned
-// round so that one column of all of them lies together, and in its last row
-// their squared norms. Lanes are different points, so every dot product is
-// added up from the first column to the last with one fused multiply-add a
-// column, whatever the machine: the order of OpenBLAS's dgemm for AVX-512.
-type panel [cols + 1][width]float64
+// round so that one column of all of them lies together, width values a column,
+// and behind the last column their squared norms. Lanes are different points, so
+// every dot product is added up from the first column to the last with one fused
+// multiply-add a column, whatever the machine: the order of OpenBLAS's dgemm for
+// AVX-512.
+type panel []float64
 
-// panelsFor returns the number of panels that n points need.
-func panelsFor(n int) int { return (n + width - 1) / width }
+// norms returns the squared norms of the panel's points.
+func (p panel) norms() *[width]float64 { return (*[width]float64)(p[len(p)-width:]) }
 
 // set makes x, with squared norm n, the panel's point i.
-func (p *panel) set(i int, x *row, n float64) {
+func (p panel) set(i int, x []float64, n float64) {
 	for j, v := range x {
-		p[j][i] = v
+		p[j*width+i] = v
 	}
-	p[cols][i] = n
+	p.norms()[i] = n
 }
 
-// packCentroids fills panels with the k rows of centroids. The lanes left over
-// get infinite norms, so that no row is nearest to them.
-func packCentroids(panels []panel, centroids []float64, k int) {
-	for i := range panelsFor(k) * width {
-		p := &panels[i/width]
-		if i < k {
-			c := rowAt(centroids, i)
-			p.set(i%width, c, squaredNorm(c))
-		} else {
-			p.set(i%width, new(row), math.Inf(1))
+// panels are panels that follow each other.
+type panels struct {
+	cols   int
+	values []float64
+}
+
+// resize returns panels for so many points, with unspecified values, in p's memory
+// if that is large enough.
+func (p panels) resize(points, cols int) panels {
+	n := (points + width - 1) / width
+	return panels{cols, resize(p.values, n*(cols+1)*width)}
+}
+
+func (p panels) count() int { return len(p.values) / ((p.cols + 1) * width) }
+
+func (p panels) at(i int) panel {
+	size := (p.cols + 1) * width
+	return p.values[i*size : (i+1)*size : (i+1)*size]
+}
+
+// norm returns the squared norm of a point.
+func (p panels) norm(i int) float64 { return p.at(i / width).norms()[i%width] }
+
+// pack makes the points the rows of a matrix. The lanes left over get infinite
+// norms, so that no row is nearest to them.
+func (p panels) pack(centroids Matrix) {
+	k := centroids.Rows()
+	for i := range k {
+		c := centroids.Row(i)
+		p.at(i/width).set(i%width, c, squaredNorm(c))
+	}
+	if rest := k % width; rest > 0 {
+		last := p.at(p.count() - 1)
+		for j := range p.cols {
+			clear(last[j*width+rest : (j+1)*width])
+		}
+		for i := rest; i < width; i++ {
+			last.norms()[i] = math.Inf(1)
 		}
 	}
 }
@@ -54,37 +83,39 @@ var (
 	closer  = closerGeneric
 )
 
-func nearestGeneric(matrix []float64, index []int, p *panel, base int, best []float64, labels []int) {
+func nearestGeneric(matrix Matrix, index []int, p panel, base int, best []float64, labels []int) {
 	var dots [width]float64
+	norms := p.norms()
 	for n, i := range index {
-		p.dots(&dots, rowAt(matrix, i))
+		p.dots(&dots, matrix.Row(i))
 		for j, d := range dots {
-			if v := float64(-2*d) + p[cols][j]; v < best[n] {
+			if v := float64(-2*d) + norms[j]; v < best[n] {
 				best[n], labels[n] = v, base+j
 			}
 		}
 	}
 }
 
-func closerGeneric(v []float64, stride int, matrix, norms []float64, p *panel, limit *[width]float64) {
+func closerGeneric(v []float64, stride int, matrix Matrix, norms []float64, p panel, limit *[width]float64) {
 	var dots [width]float64
+	squared := p.norms()
 	for t, norm := range norms {
-		p.dots(&dots, rowAt(matrix, t))
+		p.dots(&dots, matrix.Row(t))
 		out := v[t*stride : t*stride+width]
 		for j, d := range dots {
-			s := max((float64(-2*d)+norm)+p[cols][j], 0)
+			s := max((float64(-2*d)+norm)+squared[j], 0)
 			out[j] = min(s, limit[j])
 		}
 	}
 }
 
 // dots sets dst[i] to the dot product of x and point i.
-func (p *panel) dots(dst *[width]float64, x *row) {
+func (p panel) dots(dst *[width]float64, x []float64) {
 	// math.FMA must be called by name to become one instruction.
 	for i := 0; i < width; i += 4 {
 		var s0, s1, s2, s3 float64
 		for j, v := range x {
-			q := (*[4]float64)(p[j][i:])
+			q := (*[4]float64)(p[j*width+i:])
 			s0 = math.FMA(v, q[0], s0)
 			s1 = math.FMA(v, q[1], s1)
 			s2 = math.FMA(v, q[2], s2)

@@ -1,16 +1,23 @@
 #include "textflag.h"
 
-// The layout these routines rely on: a row is 30 doubles (240 bytes), a panel
-// is 30 columns of 32 doubles (256 bytes each) and then the 32 squared norms.
-#define ROW 240
-#define NORMS 7680
+// The layout these routines rely on: a row is so many doubles as there are
+// columns, a panel is the columns, of 32 doubles each, and then the 32 squared
+// norms.
+
+// LAYOUT puts the bytes of a row into R15, which holds the columns, and into DX
+// the place of the norms of the panel at DI.
+#define LAYOUT \
+	SHLQ $3, R15; \
+	MOVQ R15, DX; \
+	SHLQ $5, DX; \
+	ADDQ DI, DX
 
 DATA minusTwo<>+0(SB)/8, $-2.0
 GLOBL minusTwo<>(SB), RODATA|NOPTR, $8
 
 // DOTS sets Y0 … Y7 to the dot products of the row at AX with the 32 points of
 // the panel at DI: one fused multiply-add a column, first column first.
-// It leaves AX behind the row and BX at the panel's norms. DX holds DI+NORMS.
+// It leaves AX behind the row and BX at the panel's norms, where DX is.
 #define DOTS \
 	MOVQ   DI, BX; \
 	VXORPD Y0, Y0, Y0; \
@@ -43,16 +50,17 @@ column: \
 	SHLQ      $shift, AX; \
 	ORQ       AX, R13
 
-// func nearestPanel(matrix *float64, index *int, n int, p *panel, base int, best *float64, labels *int)
-TEXT ·nearestPanel(SB), NOSPLIT, $0-56
+// func nearestPanel(matrix *float64, cols int, index *int, n int, p *float64, base int, best *float64, labels *int)
+TEXT ·nearestPanel(SB), NOSPLIT, $0-64
 	MOVQ matrix+0(FP), SI
-	MOVQ index+8(FP), R8
-	MOVQ n+16(FP), CX
-	MOVQ p+24(FP), DI
-	MOVQ base+32(FP), R9
-	MOVQ best+40(FP), R10
-	MOVQ labels+48(FP), R11
-	LEAQ NORMS(DI), DX
+	MOVQ cols+8(FP), R15
+	MOVQ index+16(FP), R8
+	MOVQ n+24(FP), CX
+	MOVQ p+32(FP), DI
+	MOVQ base+40(FP), R9
+	MOVQ best+48(FP), R10
+	MOVQ labels+56(FP), R11
+	LAYOUT
 	VBROADCASTSD minusTwo<>(SB), Y9
 
 row:
@@ -65,14 +73,18 @@ row:
 	MOVQ    32(R8), R12
 
 near:
-	IMULQ       $ROW, AX
+	IMULQ       R15, AX
 	ADDQ        SI, AX
-	IMULQ       $ROW, R12
-	PREFETCHT0  0(SI)(R12*1)
-	PREFETCHT0  64(SI)(R12*1)
-	PREFETCHT0  128(SI)(R12*1)
-	PREFETCHT0  192(SI)(R12*1)
-	PREFETCHT0  239(SI)(R12*1)
+	IMULQ       R15, R12
+	ADDQ        SI, R12
+	LEAQ        -1(R12)(R15*1), R13
+
+line:
+	PREFETCHT0  (R12)
+	ADDQ        $64, R12
+	CMPQ        R12, R13
+	JLT         line
+	PREFETCHT0  (R13)
 	DOTS
 
 	// ‖c‖² - 2x·c; doubling is exact, so fusing does not change the sum.
@@ -136,17 +148,18 @@ next:
 	VMINPD      y, Y14, y; \
 	VMOVUPD     y, off(R8)
 
-// func closerPanel(v *float64, stride int, matrix, norms *float64, n int, p *panel, limit *[width]float64)
-TEXT ·closerPanel(SB), NOSPLIT, $0-56
+// func closerPanel(v *float64, stride int, matrix *float64, cols int, norms *float64, n int, p *float64, limit *[width]float64)
+TEXT ·closerPanel(SB), NOSPLIT, $0-64
 	MOVQ v+0(FP), R8
 	MOVQ stride+8(FP), R10
 	SHLQ $3, R10
 	MOVQ matrix+16(FP), AX
-	MOVQ norms+24(FP), SI
-	MOVQ n+32(FP), CX
-	MOVQ p+40(FP), DI
-	MOVQ limit+48(FP), R9
-	LEAQ NORMS(DI), DX
+	MOVQ cols+24(FP), R15
+	MOVQ norms+32(FP), SI
+	MOVQ n+40(FP), CX
+	MOVQ p+48(FP), DI
+	MOVQ limit+56(FP), R9
+	LAYOUT
 	VBROADCASTSD minusTwo<>(SB), Y9
 	VXORPD       Y12, Y12, Y12
 

@@ -9,15 +9,15 @@ import (
 	"tatum/cluster/mt19937"
 )
 
-// twins returns the first k rows of a matrix in which many points lie a
-// rounding error apart, or on top of each other.
-func twins(n int) []float64 {
-	rows := matrix{N: n, Groups: 5, Distinct: n/2 + 1, Zero: 9}.make()
+// twins returns a matrix in which many points lie a rounding error apart, or on
+// top of each other.
+func twins(n, cols int) Matrix {
+	rows := matrix{N: n, Cols: cols, Groups: 5, Distinct: n/2 + 1, Zero: 9}.make()
 	s := mt19937.New(3)
 	for i := range n {
 		if s.Interval(2) == 0 {
-			x := rowAt(rows, i)
-			j := s.Interval(cols - 1)
+			x := rows.Row(i)
+			j := s.Interval(uint32(cols - 1))
 			x[j] = math.Nextafter(x[j], 9)
 		}
 	}
@@ -27,20 +27,22 @@ func twins(n int) []float64 {
 func TestKernelsAgree(t *testing.T) {
 	for _, k := range []int{1, 2, 3, 7, 8, 9, 16, 31, 32, 33, 40, 63, 64, 65, 96, 127, 128, 129} {
 		for _, n := range []int{1, 2, 3, 4, 5, 6, 63, 64, 65, 200} {
-			t.Run(fmt.Sprintf("k=%d,n=%d", k, n), func(t *testing.T) { testKernels(t, k, n) })
+			for _, cols := range []int{cols, 90} {
+				t.Run(fmt.Sprintf("k=%d,n=%d,cols=%d", k, n, cols), func(t *testing.T) { testKernels(t, k, n, cols) })
+			}
 		}
 	}
 }
 
-func testKernels(t *testing.T, k, n int) {
-	rows := twins(max(n, k) + 1)
-	panels := make([]panel, panelsFor(k))
-	packCentroids(panels, rows, k)
+func testKernels(t *testing.T, k, n, cols int) {
+	rows := twins(max(n, k)+1, cols)
+	panels := packed(rows.first(k))
+	count := panels.count()
 	index := make([]int, n)
-	mt19937.New(1).Ints(index, len(rows)/cols)
+	mt19937.New(1).Ints(index, rows.Rows())
 	norms := make([]float64, n)
 	for i := range norms {
-		norms[i] = squaredNorm(rowAt(rows, i))
+		norms[i] = squaredNorm(rows.Row(i))
 	}
 	limit := new([width]float64)
 	for i := range limit {
@@ -49,10 +51,10 @@ func testKernels(t *testing.T, k, n int) {
 	var labels [][]int
 	var values [][]float64
 	eachKernel(t, func(t *testing.T, _ bool) {
-		l, v := make([]int, n), make([]float64, n+len(panels)*n*width)
+		l, v := make([]int, n), make([]float64, n+count*n*width)
 		label(rows, index, panels, v[:n], l)
-		for p := range panels {
-			closer(v[n+p*width:], len(panels)*width, rows, norms, &panels[p], limit)
+		for p := range count {
+			closer(v[n+p*width:], count*width, rows, norms, panels.at(p), limit)
 		}
 		for i, x := range index {
 			if want := plainLabel(rows, x, k); l[i] != want {
@@ -71,15 +73,22 @@ func testKernels(t *testing.T, k, n int) {
 
 func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
 
+// packed returns points packed in panels.
+func packed(points Matrix) panels {
+	p := panels{}.resize(points.Rows(), points.Cols)
+	p.pack(points)
+	return p
+}
+
 // plainLabel is the definition of a label, without panels.
-func plainLabel(rows []float64, i, k int) int {
+func plainLabel(rows Matrix, i, k int) int {
 	best, at := math.Inf(1), 0
 	for c := range k {
 		var dot float64
-		for j, v := range rowAt(rows, i) {
-			dot = math.FMA(v, rowAt(rows, c)[j], dot)
+		for j, v := range rows.Row(i) {
+			dot = math.FMA(v, rows.Row(c)[j], dot)
 		}
-		if v := -2*dot + squaredNorm(rowAt(rows, c)); v < best {
+		if v := -2*dot + squaredNorm(rows.Row(c)); v < best {
 			best, at = v, c
 		}
 	}
@@ -87,11 +96,11 @@ func plainLabel(rows []float64, i, k int) int {
 }
 
 func TestKernelNotFinite(t *testing.T) {
-	rows := twins(40)
-	rowAt(rows, 3)[0] = math.NaN()
-	rowAt(rows, 4)[1] = math.Inf(1)
-	rowAt(rows, 5)[2] = 1e300
-	m := NewModel(Scaler{}, twins(33)).KMeans
+	rows := twins(40, cols)
+	rows.Row(3)[0] = math.NaN()
+	rows.Row(4)[1] = math.Inf(1)
+	rows.Row(5)[2] = 1e300
+	m := NewModel(unscaled(), twins(33, cols)).KMeans
 	labels, distances := make([]int, 40), make([]float64, 40*33)
 	m.Assign(rows, labels, distances)
 	for i, l := range labels {

@@ -117,17 +117,17 @@ const (
 // A KMeans is the result of one fit. It is read-only and may be shared.
 type KMeans struct {
 	K          int
-	Centroids  []float64 // K × 30, row-major, in the space of the training rows
-	Labels     []uint16  // nearest centroid of each training row
-	Sizes      []int     // training rows nearest to each centroid; 0 is an empty cluster
-	Inertia    float64   // sum of squared distances of training rows to their centroids
-	Steps      int       // batches drawn
-	Iterations int       // Steps in passes over the training rows, rounded up
+	Centroids  Matrix   // K rows, in the space of the training rows
+	Labels     []uint16 // nearest centroid of each training row
+	Sizes      []int    // training rows nearest to each centroid; 0 is an empty cluster
+	Inertia    float64  // sum of squared distances of training rows to their centroids
+	Steps      int      // batches drawn
+	Iterations int      // Steps in passes over the training rows, rounded up
 
-	panels []panel // Centroids, packed
+	panels panels // Centroids, packed
 }
 
-// FitKMeans clusters rows, a row-major matrix of 30 scaled columns, as
+// FitKMeans clusters rows, a matrix of scaled columns, as
 // scikit-learn's MiniBatchKMeans(K, batch_size=BatchSize, random_state=Seed,
 // n_init="auto").fit does. It runs at most 100·n/BatchSize steps and stops
 // when the smoothed inertia has not fallen for ten. A row is nearest to the
@@ -137,26 +137,26 @@ type KMeans struct {
 //
 // It is an error if there are fewer rows than K, if an option is out of
 // range, or if a row is not finite ([ErrNotFinite]).
-func FitKMeans(rows []float64, o Options) (*KMeans, error) {
+func FitKMeans(rows Matrix, o Options) (*KMeans, error) {
 	return NewFitter(o).Fit(rows)
 }
 
 // A Fitter runs one fit after another in the same memory: besides a scaled
-// copy of the training rows, about 320 bytes for each row that k-means++ runs
-// on, which are no more than 3·BatchSize or, if more, 3·K. Use one
+// copy of the training rows, as much again and about 80 bytes for each row that
+// k-means++ runs on, which are no more than 3·BatchSize or, if more, 3·K. Use one
 // Fitter per goroutine; results do not depend on what it fitted before.
 type Fitter struct {
 	opts Options
 	rng  mt19937.Source
 
-	scaled []float64 // training rows of a fold
+	scaled Matrix // training rows of a fold
 
-	rows      []float64 // the training rows, n of them
+	rows      Matrix // the training rows, n of them
 	n         int
-	centroids []float64 // K × 30
-	next      []float64 // centroids after the step
+	centroids Matrix    // K rows
+	next      Matrix    // centroids after the step
 	weights   []float64 // rows each centroid has been given so far
-	panels    []panel   // centroids, packed
+	panels    panels    // centroids, packed
 
 	index   []int     // rows of the batch
 	labels  []int     // their nearest centroids
@@ -172,13 +172,16 @@ type Fitter struct {
 func NewFitter(o Options) *Fitter { return &Fitter{opts: o} }
 
 // Fit is [FitKMeans] in the Fitter's memory. The result does not share it.
-func (f *Fitter) Fit(rows []float64) (*KMeans, error) {
-	n := len(rows) / cols
+func (f *Fitter) Fit(rows Matrix) (*KMeans, error) {
+	n := rows.Rows()
+	if rows.Cols%4 != 2 {
+		panic("cluster: columns that no sum is written for") // see sums.go
+	}
 	if err := f.opts.check(n); err != nil {
 		return nil, err
 	}
 	for i := range n {
-		if x := squaredNorm(rowAt(rows, i)); math.IsNaN(x) || math.IsInf(x, 0) {
+		if x := squaredNorm(rows.Row(i)); math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, ErrNotFinite
 		}
 	}
@@ -192,26 +195,17 @@ func (f *Fitter) Fit(rows []float64) (*KMeans, error) {
 
 // reset sizes the buffers and restarts the random stream.
 func (f *Fitter) reset(batch int) {
-	k := f.opts.K
+	k, cols := f.opts.K, f.rows.Cols
 	f.rng.Seed(f.opts.Seed)
-	f.centroids = resize(f.centroids, k*cols)
-	f.next = resize(f.next, k*cols)
+	f.centroids = f.centroids.resize(k, cols)
+	f.next = f.next.resize(k, cols)
 	f.weights = resize(f.weights, k)
-	f.panels = resize(f.panels, panelsFor(k))
+	f.panels = f.panels.resize(k, cols)
 	f.members = resize(f.members, k)
 	f.index = resize(f.index, batch)
 	f.labels = resize(f.labels, batch)
 	f.best = resize(f.best, batch)
 	clear(f.weights)
-}
-
-// resize returns a slice of length n with unspecified contents, in s's memory
-// if that is large enough.
-func resize[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
 }
 
 // startCentroids chooses the first centroids among 3·batch rows.
@@ -302,18 +296,18 @@ func choose(odds []float64, u float64) int {
 
 // assign labels the rows of f.index with their nearest centroids.
 func (f *Fitter) assign() {
-	packCentroids(f.panels, f.centroids, f.opts.K)
+	f.panels.pack(f.centroids)
 	label(f.rows, f.index, f.panels, f.best, f.labels)
 }
 
 // label sets labels to the number of the point of panels that is nearest to
 // each row of matrix listed in index. best is scratch; all are equally long.
-func label(matrix []float64, index []int, panels []panel, best []float64, labels []int) {
+func label(matrix Matrix, index []int, panels panels, best []float64, labels []int) {
 	for i := range best {
 		best[i], labels[i] = math.Inf(1), 0
 	}
-	for p := range panels {
-		nearest(matrix, index, &panels[p], p*width, best, labels)
+	for p := range panels.count() {
+		nearest(matrix, index, panels.at(p), p*width, best, labels)
 	}
 }
 
@@ -327,8 +321,8 @@ func (f *Fitter) step() float64 {
 		f.members[l]++
 	}
 	for c, m := range f.members {
-		old, sum := rowAt(f.centroids, c), rowAt(f.next, c)
-		*sum = *old
+		sum := f.next.Row(c)
+		copy(sum, f.centroids.Row(c))
 		if m > 0 {
 			scale(sum, f.weights[c])
 		}
@@ -338,13 +332,13 @@ func (f *Fitter) step() float64 {
 		if m > 0 {
 			f.weights[c] += float64(m)
 			// Not a division: the reference multiplies by the reciprocal.
-			scale(rowAt(f.next, c), 1/f.weights[c])
+			scale(f.next.Row(c), 1/f.weights[c])
 		}
 	}
 	return inertia
 }
 
-func scale(x *row, by float64) {
+func scale(x []float64, by float64) {
 	for j := range x {
 		x[j] *= by
 	}
@@ -355,12 +349,9 @@ func scale(x *row, by float64) {
 func (f *Fitter) addBatch() float64 {
 	var inertia float64
 	for n, i := range f.index {
-		x, l := rowAt(f.rows, i), f.labels[n]
-		inertia += squaredDistance(x, rowAt(f.centroids, l))
-		sum := rowAt(f.next, l)
-		for j, v := range x {
-			sum[j] += v
-		}
+		x, l := f.rows.Row(i), f.labels[n]
+		inertia += squaredDistance(x, f.centroids.Row(l))
+		add(f.next.Row(l), x)
 	}
 	return inertia
 }
@@ -376,7 +367,7 @@ func (f *Fitter) reassign() {
 	f.order = resize(f.order, len(f.index))
 	f.rng.Permutation(f.order)
 	for n, c := range low {
-		*rowAt(f.next, c) = *rowAt(f.rows, f.index[f.order[n]])
+		copy(f.next.Row(c), f.rows.Row(f.index[f.order[n]]))
 	}
 	least := math.Inf(1)
 	for c, w := range f.weights {
@@ -413,14 +404,13 @@ func (f *Fitter) result(batch, steps int) *KMeans {
 	k := f.opts.K
 	m := &KMeans{
 		K:          k,
-		Centroids:  slices.Clone(f.centroids),
+		Centroids:  Matrix{f.centroids.Cols, slices.Clone(f.centroids.Values)},
 		Labels:     make([]uint16, f.n),
 		Sizes:      make([]int, k),
 		Steps:      steps,
 		Iterations: (steps*batch + f.n - 1) / f.n,
-		panels:     make([]panel, panelsFor(k)),
 	}
-	packCentroids(m.panels, m.Centroids, k)
+	m.pack()
 	for start := 0; start < f.n; start += len(f.index) {
 		index := f.index[:min(len(f.index), f.n-start)]
 		for i := range index {
@@ -431,10 +421,16 @@ func (f *Fitter) result(batch, steps int) *KMeans {
 		for i, l := range labels {
 			m.Labels[start+i] = uint16(l)
 			m.Sizes[l]++
-			m.Inertia += squaredDistance(rowAt(f.rows, start+i), rowAt(m.Centroids, l))
+			m.Inertia += squaredDistance(f.rows.Row(start+i), m.Centroids.Row(l))
 		}
 	}
 	return m
+}
+
+// pack sets the panels to the centroids.
+func (m *KMeans) pack() {
+	m.panels = panels{}.resize(m.K, m.Centroids.Cols)
+	m.panels.pack(m.Centroids)
 }
 
 // A convergence follows the exponentially weighted average of the inertia.
@@ -483,7 +479,7 @@ const chunk = 64
 // only labels are written, without labels only distances. A row whose squares
 // overflow has label 0 or that of some far centroid, and distances that are
 // infinite or NaN.
-func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
+func (m *KMeans) Assign(rows Matrix, labels []int, distances []float64) {
 	var limit [width]float64
 	for i := range limit {
 		limit[i] = math.Inf(1)
@@ -494,7 +490,7 @@ func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 	}
 	var best, norms [chunk]float64
 	var measured [chunk * width]float64
-	for n := len(rows) / cols; n > 0; n = len(rows) / cols {
+	for n := rows.Rows(); n > 0; n = rows.Rows() {
 		n = min(n, chunk)
 		if labels != nil {
 			label(rows, index[:n], m.panels, best[:n], labels[:n])
@@ -502,15 +498,15 @@ func (m *KMeans) Assign(rows []float64, labels []int, distances []float64) {
 		}
 		if distances != nil {
 			for i := range n {
-				norms[i] = squaredNorm(rowAt(rows, i))
+				norms[i] = squaredNorm(rows.Row(i))
 			}
-			for p := range m.panels {
-				closer(measured[:], width, rows, norms[:n], &m.panels[p], &limit)
+			for p := range m.panels.count() {
+				closer(measured[:], width, rows, norms[:n], m.panels.at(p), &limit)
 				m.spread(distances, measured[:n*width], p)
 			}
 			distances = distances[n*m.K:]
 		}
-		rows = rows[n*cols:]
+		rows = rows.after(n)
 	}
 }
 

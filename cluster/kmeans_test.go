@@ -33,24 +33,24 @@ func TestFoldsErrors(t *testing.T) {
 }
 
 func TestScalerConstantColumns(t *testing.T) {
-	rows := make([]float64, 6*cols)
+	rows := NewMatrix(6, cols)
 	for i := range 6 {
-		x := rowAt(rows, i)
+		x := rows.Row(i)
 		x[1] = 0.1                   // the mean of 0.1s is not 0.1
 		x[2] = 1e9 + float64(i)*1e-7 // varies by less than rounding shows
 		x[3] = float64(i)
 		x[4] = 1e-300 * float64(i) // squares vanish
 	}
-	rowAt(rows, 5)[0] = 99 // not listed, so column 0 is constant
+	rows.Row(5)[0] = 99 // not listed, so column 0 is constant
 	s := FitScaler(rows, upTo(5))
 	for j, want := range []float64{1, 1, 1, math.Sqrt2, 1, 1} {
 		if s.Scale[j] != want {
 			t.Errorf("scale of column %d: got %v, want %v", j, s.Scale[j], want)
 		}
 	}
-	out := make([]float64, 2*cols)
+	out := NewMatrix(2, cols)
 	s.Transform(out, rows, []int{5, 0})
-	if got, want := [2]float64{out[0], out[3]}, [2]float64{99, 3 / math.Sqrt2}; got != want {
+	if got, want := [2]float64{out.Values[0], out.Values[3]}, [2]float64{99, 3 / math.Sqrt2}; got != want {
 		t.Errorf("scaled: got %v, want %v", got, want)
 	}
 }
@@ -73,7 +73,7 @@ func TestSumsAreSums(t *testing.T) {
 			}
 		}
 	}
-	x, c := new(row), new(row)
+	x, c := make([]float64, cols), make([]float64, cols)
 	for j := range x {
 		x[j], c[j] = float64(j), float64(j%4)
 	}
@@ -163,14 +163,14 @@ func TestFitErrors(t *testing.T) {
 		}
 	}
 	for _, v := range []float64{math.NaN(), math.Inf(1), 1e200} {
-		rows := slices.Clone(rows)
-		rows[77] = v
+		rows := Matrix{cols, slices.Clone(rows.Values)}
+		rows.Values[77] = v
 		if _, err := FitKMeans(rows, Defaults()); !errors.Is(err, ErrNotFinite) {
 			t.Errorf("%v: got %v, want ErrNotFinite", v, err)
 		}
 	}
 	folds, _ := Folds(39, 5, 42)
-	if _, err := NewFitter(Defaults()).FitFold(rows[:39*cols], folds, 0); err == nil {
+	if _, err := NewFitter(Defaults()).FitFold(rows.first(39), folds, 0); err == nil {
 		t.Error("31 training rows for 32 clusters: no error")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"tatum/store"
 )
 
-// A labeller has the models of a clustering's features.
-type labeller [store.NumFeatures]foldModels
+// A labeller has the models of a clustering's features, by feature.
+type labeller [store.NumArrays]foldModels
 
 // foldModels are the models of one feature, with the cluster of each of their
 // labels, by fold.
@@ -20,31 +20,20 @@ type foldModels struct {
 // A batch is tracks to be labelled together.
 type batch struct {
 	ids    []store.TrackID
-	matrix [store.NumFeatures][]float64 // their vectors, a row each
+	matrix [store.NumArrays]Matrix // their vectors by feature, a row each
 
 	// labels are those of the tracks by each feature, where they are known.
-	labels [store.NumFeatures][]store.Label
+	labels [store.NumArrays][]store.Label
 
 	// fold returns the fold whose model labels ids[i] by a feature, and whether
-	// the clustering was trained on the track.
+	// the clustering was trained on the track. It is noFold where the track lacks
+	// the feature.
 	fold func(f store.Feature, i int) (fold store.Fold, trained bool)
 }
 
 // batchTracks returns how many tracks make a batch of so many distances, of eight
 // bytes each.
 func batchTracks(distances, k, features int) int { return max(1, distances/(k*features)) }
-
-// add adds the vectors of the batch's next track.
-func (b *batch) add(v *store.Vectors, features []store.Feature) error {
-	var row store.Vector
-	for _, f := range features {
-		if err := v.Vector(f, &row); err != nil {
-			return err
-		}
-		b.matrix[f] = append(b.matrix[f], row[:]...)
-	}
-	return nil
-}
 
 // placeRows is how many tracks of a batch are labelled in one go.
 const placeRows = 256
@@ -70,7 +59,7 @@ func (l *labeller) place(b *batch, first, end int, fn func(placed []store.Placed
 	for i := range p.placed {
 		p.placed[i] = store.Placed{ID: b.ids[first+i], Places: p.places[i*len(l) : i*len(l) : (i+1)*len(l)]}
 	}
-	for f := range store.Feature(store.NumFeatures) {
+	for _, f := range store.AllFeatures {
 		if len(l[f].models) > 0 {
 			l[f].place(p, b, f, first, end)
 		}
@@ -116,24 +105,24 @@ func (fm *foldModels) place(p *placer, b *batch, f store.Feature, first, end int
 
 // NewPlacer returns a function that labels vectors as a clustering does, for
 // [store.CheckOptions].
-func NewPlacer() func(m *store.Model, v *store.Vector) (store.Label, []float64) {
+func NewPlacer() func(m *store.Model, v store.Vector) (store.Label, []float64) {
 	models := make(map[*store.Model]*Model)
 	var distances []float64
-	return func(m *store.Model, v *store.Vector) (store.Label, []float64) {
+	return func(m *store.Model, v store.Vector) (store.Label, []float64) {
 		if models[m] == nil {
 			models[m], _ = restoredModel(m)
 		}
 		var label [1]int
 		distances = resize(distances, len(m.Centroids))
-		models[m].Assign(v[:], []int{0}, label[:], distances)
+		models[m].Assign(Matrix{len(v), v}, []int{0}, label[:], distances)
 		return store.Label(label[0]), distances
 	}
 }
 
-// StoredFolds returns the folds of the tracks that a clustering was trained on,
+// StoredFolds returns the folds of so many tracks that a clustering was trained on,
 // in row order, for [store.CheckOptions].
-func StoredFolds(c *store.Clustering) ([]store.Fold, error) {
-	folds, err := Folds(int(c.Tracks), c.Folds, c.Seed)
+func StoredFolds(c *store.Clustering, tracks int) ([]store.Fold, error) {
+	folds, err := Folds(tracks, c.Folds, c.Seed)
 	out := make([]store.Fold, len(folds))
 	for i, f := range folds {
 		out[i] = store.Fold(f)
@@ -143,9 +132,9 @@ func StoredFolds(c *store.Clustering) ([]store.Fold, error) {
 
 // restoredModel is the inverse of storedModel, but for what only a fit knows.
 func restoredModel(m *store.Model) (*Model, []int) {
-	centroids := make([]float64, 0, len(m.Centroids)*cols)
-	for i := range m.Centroids {
-		centroids = append(centroids, m.Centroids[i][:]...)
+	centroids := Matrix{Cols: len(m.Mean)}
+	for _, c := range m.Centroids {
+		centroids.Values = append(centroids.Values, c...)
 	}
 	clusters := make([]int, len(m.Clusters))
 	for l, c := range m.Clusters {

@@ -1,10 +1,16 @@
 package cluster
 
+import "cmp"
+
+// cols is how many columns the matrices of most tests have.
+const cols = 30
+
 // A matrix describes a made-up matrix that testdata/golden.py makes too, bit
 // for bit: integers mixed by splitmix64, and arithmetic that rounds nowhere
 // differently.
 type matrix struct {
 	N        int    // rows
+	Cols     int    // if 0, cols
 	Salt     uint64 // another matrix of the same kind
 	Groups   int    // rows are spread about so many centres; 0 is 1
 	Distinct int    // if not 0, only so many different rows
@@ -25,8 +31,8 @@ func (m matrix) bits(s, a, b int) uint64 {
 	return z ^ z>>31
 }
 
-func (m matrix) make() []float64 {
-	out := make([]float64, m.N*cols)
+func (m matrix) make() Matrix {
+	out := NewMatrix(m.N, cmp.Or(m.Cols, cols))
 	for i := range m.N {
 		id := i
 		if m.Distinct > 0 {
@@ -36,13 +42,13 @@ func (m matrix) make() []float64 {
 			continue
 		}
 		group := int(m.bits(2, id, 0) % uint64(max(m.Groups, 1)))
-		for c := range cols {
+		for c := range out.Cols {
 			// Explicit conversions: Go may fuse a product with a sum.
 			x := float64(m.unit(3, group, c)*4) + m.unit(4, id, c) + m.unit(5, id, c)
 			if m.Constant > 0 && c%m.Constant == 1 {
 				x = 0.1
 			}
-			out[i*cols+c] = x
+			out.Row(i)[c] = x
 		}
 	}
 	return out

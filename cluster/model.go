@@ -9,24 +9,22 @@ type Model struct {
 }
 
 // NewModel returns the model with the given scaler and centroids, such as
-// those of a stored fit; centroids are k × 30 and k is at least 1.
-func NewModel(s Scaler, centroids []float64) *Model {
-	k := len(centroids) / cols
-	m := &KMeans{K: k, Centroids: centroids, panels: make([]panel, panelsFor(k))}
-	packCentroids(m.panels, centroids, k)
+// those of a stored fit; there is at least one centroid.
+func NewModel(s Scaler, centroids Matrix) *Model {
+	m := &KMeans{K: centroids.Rows(), Centroids: centroids}
+	m.pack()
 	return &Model{Scaler: s, KMeans: m}
 }
 
 // FitFold fits the scaler and k-means to the rows of matrix that fold f does
-// not hold out. matrix is row-major with 30 columns and one row per entry of
-// folds, as [Folds] returns them. Errors are those of [FitKMeans].
-func (f *Fitter) FitFold(matrix []float64, folds []uint16, fold int) (*Model, error) {
+// not hold out. It has one row per entry of folds, as [Folds] returns them. Errors are those of [FitKMeans].
+func (f *Fitter) FitFold(matrix Matrix, folds []uint16, fold int) (*Model, error) {
 	train, _ := Split(folds, fold)
 	if err := f.opts.check(len(train)); err != nil {
 		return nil, err
 	}
 	m := &Model{Scaler: FitScaler(matrix, train)}
-	f.scaled = resize(f.scaled, len(train)*cols)
+	f.scaled = f.scaled.resize(len(train), matrix.Cols)
 	m.Scaler.Transform(f.scaled, matrix, train)
 	var err error
 	m.KMeans, err = f.Fit(f.scaled)
@@ -36,12 +34,12 @@ func (f *Fitter) FitFold(matrix []float64, folds []uint16, fold int) (*Model, er
 // Assign scales the rows of matrix listed in index and writes the label of
 // the n-th of them to labels[n] and its distances from distances[n*K] on. See
 // [KMeans.Assign]; the distances are in the scaled space.
-func (m *Model) Assign(matrix []float64, index []int, labels []int, distances []float64) {
-	var scaled [chunk * cols]float64
+func (m *Model) Assign(matrix Matrix, index []int, labels []int, distances []float64) {
+	scaled := NewMatrix(chunk, matrix.Cols)
 	for len(index) > 0 {
 		n := min(len(index), chunk)
-		m.Scaler.Transform(scaled[:], matrix, index[:n])
-		m.KMeans.Assign(scaled[:n*cols], firstOf(labels, n), firstOf(distances, n*m.KMeans.K))
+		m.Scaler.Transform(scaled, matrix, index[:n])
+		m.KMeans.Assign(scaled.first(n), firstOf(labels, n), firstOf(distances, n*m.KMeans.K))
 		index, labels, distances = index[n:], labels[min(n, len(labels)):], distances[min(n*m.KMeans.K, len(distances)):]
 	}
 }
@@ -56,14 +54,14 @@ func firstOf[T any](s []T, n int) []T {
 
 // nearest is Assign, but measures only the distance of each row to the centroid
 // of its label, to the same bit.
-func (m *Model) nearest(matrix []float64, index []int, labels []int, distances []float64) {
-	var scaled [chunk * cols]float64
+func (m *Model) nearest(matrix Matrix, index []int, labels []int, distances []float64) {
+	scaled := NewMatrix(chunk, matrix.Cols)
 	for len(index) > 0 {
 		n := min(len(index), chunk)
-		m.Scaler.Transform(scaled[:], matrix, index[:n])
-		m.KMeans.Assign(scaled[:n*cols], labels[:n], nil)
+		m.Scaler.Transform(scaled, matrix, index[:n])
+		m.KMeans.Assign(scaled.first(n), labels[:n], nil)
 		for i, l := range labels[:n] {
-			distances[i] = m.KMeans.distance(rowAt(scaled[:], i), l)
+			distances[i] = m.KMeans.distance(scaled.Row(i), l)
 		}
 		index, labels, distances = index[n:], labels[n:], distances[n:]
 	}
@@ -71,18 +69,18 @@ func (m *Model) nearest(matrix []float64, index []int, labels []int, distances [
 
 // distance returns the distance of a scaled row to a centroid, to the bit that
 // [KMeans.Assign] gives.
-func (m *KMeans) distance(x *row, label int) float64 {
+func (m *KMeans) distance(x []float64, label int) float64 {
 	norm := squaredNorm(x)
 	if !(norm <= math.MaxFloat64) { // what the kernels make of that is up to them
 		var labels [1]int
 		distances := make([]float64, m.K)
-		m.Assign(x[:], labels[:], distances)
+		m.Assign(Matrix{len(x), x}, labels[:], distances)
 		return distances[label]
 	}
-	c := rowAt(m.Centroids, label)
+	c := m.Centroids.Row(label)[:len(x)]
 	var dot float64
 	for j, v := range x {
 		dot = math.FMA(v, c[j], dot)
 	}
-	return math.Sqrt(max((float64(-2*dot)+norm)+m.panels[label/width][cols][label%width], 0))
+	return math.Sqrt(max((float64(-2*dot)+norm)+m.panels.norm(label), 0))
 }

@@ -9,11 +9,11 @@ import (
 
 // A start is the memory of k-means++.
 type start struct {
-	points  []panel   // the rows it runs on, packed
+	points  panels    // the rows it runs on, packed
 	closest []float64 // squared distance of each row to its closest centroid; 0 behind the last row
 	running []float64 // running sums of closest
 	trials  []float64 // what closest would be with each candidate, a candidate a line
-	rows    []float64 // the candidates
+	rows    Matrix    // the candidates
 	norms   []float64 // their squared norms
 	targets []float64
 	picks   []int // the candidates' places among the rows
@@ -25,17 +25,17 @@ type start struct {
 // proportional to the squared distance to the closest centroid so far.
 func (f *Fitter) plusPlus(index []int) {
 	k, s := f.opts.K, &f.start
-	s.reset(len(index), 2+int(math.Log(float64(k))))
+	s.reset(len(index), f.rows.Cols, 2+int(math.Log(float64(k))))
 	for i, r := range index {
-		x := rowAt(f.rows, r)
-		s.points[i/width].set(i%width, x, squaredNorm(x))
+		x := f.rows.Row(r)
+		s.points.at(i/width).set(i%width, x, squaredNorm(x))
 	}
-	first := rowAt(f.rows, index[f.firstPick(len(index))])
-	*rowAt(f.centroids, 0) = *first
+	first := f.rows.Row(index[f.firstPick(len(index))])
+	copy(f.centroids.Row(0), first)
 	norm := squaredNorm(first)
 	for i, r := range index {
-		d := float64(-2*firstDot(rowAt(f.rows, r), first, i, len(index))) + norm
-		s.closest[i] = max(d+s.points[i/width][cols][i%width], 0)
+		d := float64(-2*firstDot(f.rows.Row(r), first, i, len(index))) + norm
+		s.closest[i] = max(d+s.points.norm(i), 0)
 	}
 	potential := f.firstPotential(s.closest[:len(index)])
 	for c := 1; c < k; c++ {
@@ -43,17 +43,17 @@ func (f *Fitter) plusPlus(index []int) {
 	}
 }
 
-func (s *start) reset(rows, candidates int) {
-	panels := panelsFor(rows)
-	s.points = resize(s.points, panels)
+func (s *start) reset(rows, cols, candidates int) {
+	s.points = s.points.resize(rows, cols)
+	panels := s.points.count()
 	s.closest = resize(s.closest, panels*width)
 	s.running = resize(s.running, rows)
 	s.trials = resize(s.trials, candidates*panels*width)
-	s.rows = resize(s.rows, candidates*cols)
+	s.rows = s.rows.resize(candidates, cols)
 	s.norms = resize(s.norms, candidates)
 	s.targets = resize(s.targets, candidates)
 	s.picks = resize(s.picks, candidates)
-	clear(s.points[panels-1:])
+	clear(s.points.at(panels - 1))
 	clear(s.closest[rows:])
 }
 
@@ -75,14 +75,14 @@ func (f *Fitter) extend(index []int, potential float64, c int) float64 {
 	}
 	s.pick(len(index))
 	for t, p := range s.picks {
-		x := rowAt(f.rows, index[p])
-		*rowAt(s.rows, t) = *x
+		x := f.rows.Row(index[p])
+		copy(s.rows.Row(t), x)
 		s.norms[t] = squaredNorm(x)
 	}
 	stride := len(s.closest)
-	for p := range s.points {
+	for p := range s.points.count() {
 		limit := (*[width]float64)(s.closest[p*width:])
-		closer(s.trials[p*width:], stride, s.rows, s.norms, &s.points[p], limit)
+		closer(s.trials[p*width:], stride, s.rows, s.norms, s.points.at(p), limit)
 	}
 	winner, least := 0, math.Inf(1)
 	for t := range s.picks {
@@ -91,7 +91,7 @@ func (f *Fitter) extend(index []int, potential float64, c int) float64 {
 		}
 	}
 	copy(s.closest, s.trials[winner*stride:][:stride])
-	*rowAt(f.centroids, c) = *rowAt(s.rows, winner)
+	copy(f.centroids.Row(c), s.rows.Row(winner))
 	return least
 }
 

@@ -16,8 +16,8 @@ import (
 // with fewer than two clusters, or as many as rows.
 //
 // Sums run in the order of rows, whatever the number of processors.
-func separation(matrix []float64, spots []store.Spot, k int) (daviesBouldin, calinskiHarabasz float64) {
-	g := &groups{scaler: standardise(matrix), spots: spots, sizes: make([]int, k), means: make([]float64, k*cols)}
+func separation(matrix Matrix, spots []store.Spot, k int) (daviesBouldin, calinskiHarabasz float64) {
+	g := &groups{scaler: standardise(matrix), spots: spots, sizes: make([]int, k), means: NewMatrix(k, matrix.Cols)}
 	g.center(matrix)
 	if g.count < 2 || g.count >= len(spots) {
 		return math.NaN(), math.NaN()
@@ -28,20 +28,18 @@ func separation(matrix []float64, spots []store.Spot, k int) (daviesBouldin, cal
 
 // standardise returns the scaler of all rows as NumPy's mean and std have it. It
 // differs from [FitScaler]'s in last bits, and in columns that hardly vary.
-func standardise(matrix []float64) Scaler {
-	var s Scaler
-	var sum, square row
-	n := len(matrix) / cols
+func standardise(matrix Matrix) Scaler {
+	s := Scaler{make([]float64, matrix.Cols), make([]float64, matrix.Cols)}
+	square := make([]float64, matrix.Cols)
+	n := matrix.Rows()
 	for i := range n {
-		for j, v := range rowAt(matrix, i) {
-			sum[j] += v
-		}
+		add(s.Mean, matrix.Row(i))
 	}
-	for j := range sum {
-		s.Mean[j] = sum[j] / float64(n)
+	for j := range s.Mean {
+		s.Mean[j] /= float64(n)
 	}
 	for i := range n {
-		for j, v := range rowAt(matrix, i) {
+		for j, v := range matrix.Row(i) {
 			d := v - s.Mean[j]
 			square[j] += float64(d * d)
 		}
@@ -60,35 +58,33 @@ type groups struct {
 	spots   []store.Spot
 	sizes   []int // rows of each cluster
 	count   int   // clusters that are not empty
-	means   []float64
-	overall row       // mean of all rows
+	means   Matrix
+	overall []float64 // mean of all rows
 	widths  []float64 // mean distance of each cluster's rows to their mean
 }
 
 // eachScaled calls fn with every row of the matrix, scaled, and its cluster.
-func (g *groups) eachScaled(matrix []float64, fn func(x *row, cluster int)) {
-	var scaled row
+func (g *groups) eachScaled(matrix Matrix, fn func(x []float64, cluster int)) {
+	scaled := NewMatrix(1, matrix.Cols)
 	for i := range g.spots {
-		g.scaler.Transform(scaled[:], matrix, []int{i})
-		fn(&scaled, int(g.spots[i].Cluster))
+		g.scaler.Transform(scaled, matrix, []int{i})
+		fn(scaled.Values, int(g.spots[i].Cluster))
 	}
 }
 
 // center finds the means.
-func (g *groups) center(matrix []float64) {
-	g.eachScaled(matrix, func(x *row, c int) {
+func (g *groups) center(matrix Matrix) {
+	g.overall = make([]float64, matrix.Cols)
+	g.eachScaled(matrix, func(x []float64, c int) {
 		g.sizes[c]++
-		sum := rowAt(g.means, c)
-		for j, v := range x {
-			sum[j] += v
-		}
+		add(g.means.Row(c), x)
 	})
 	for c, size := range g.sizes {
 		if size == 0 {
 			continue
 		}
 		g.count++
-		mean := rowAt(g.means, c)
+		mean := g.means.Row(c)
 		for j, sum := range mean {
 			g.overall[j] += sum / float64(len(g.spots))
 			mean[j] = sum / float64(size)
@@ -102,18 +98,18 @@ func (g *groups) center(matrix []float64) {
 // A width is computed as scikit-learn does, from norms and products. That has an
 // error of a hundred-millionth where rows lie on their mean, as the row of a
 // cluster of one does; with several such clusters it is part of the figure.
-func (g *groups) spread(matrix []float64) (within float64) {
+func (g *groups) spread(matrix Matrix) (within float64) {
 	g.widths = make([]float64, len(g.sizes))
 	norms, seen := make([]float64, len(g.sizes)), make([]int, len(g.sizes))
 	for c := range norms {
-		norms[c] = squaredNorm(rowAt(g.means, c))
+		norms[c] = squaredNorm(g.means.Row(c))
 	}
-	g.eachScaled(matrix, func(x *row, c int) {
-		mean := rowAt(g.means, c)
+	g.eachScaled(matrix, func(x []float64, c int) {
+		mean := g.means.Row(c)
 		within += squaredDistance(x, mean)
 		var product float64
 		if g.sizes[c] == 1 {
-			product = blasDot(x[:], mean[:])
+			product = blasDot(x, mean)
 		} else {
 			product = firstDot(x, mean, seen[c], g.sizes[c])
 		}
@@ -139,7 +135,7 @@ func (g *groups) daviesBouldin() float64 {
 			if a == b || g.sizes[a] == 0 || g.sizes[b] == 0 {
 				continue
 			}
-			if apart := math.Sqrt(squaredDistance(rowAt(g.means, a), rowAt(g.means, b))); apart > same {
+			if apart := math.Sqrt(squaredDistance(g.means.Row(a), g.means.Row(b))); apart > same {
 				worst = max(worst, (g.widths[a]+g.widths[b])/apart)
 			}
 		}
@@ -152,7 +148,7 @@ func (g *groups) calinskiHarabasz(within float64) float64 {
 	var between float64
 	for c, size := range g.sizes {
 		if size > 0 {
-			between += float64(float64(size) * squaredDistance(rowAt(g.means, c), &g.overall))
+			between += float64(float64(size) * squaredDistance(g.means.Row(c), g.overall))
 		}
 	}
 	if within == 0 {

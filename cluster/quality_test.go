@@ -20,10 +20,10 @@ func spotsOf(clusters ...store.Cluster) []store.Spot {
 // two columns that vary, standardised, and of others that do not.
 func TestSeparation(t *testing.T) {
 	points := [][2]float64{{0, 0}, {1, 0}, {0, 1}, {10, 10}, {11, 10}, {10, 12}, {-5, 8}}
-	matrix := make([]float64, len(points)*cols)
+	matrix := NewMatrix(len(points), cols)
 	for i, p := range points {
-		copy(matrix[i*cols:], p[:])
-		matrix[i*cols+5] = 0.1 // constant, but its sum is rounded
+		copy(matrix.Row(i), p[:])
+		matrix.Row(i)[5] = 0.1 // constant, but its sum is rounded
 	}
 	for name, test := range map[string]struct {
 		clusters                        []store.Cluster
@@ -47,14 +47,14 @@ func nearOrNaN(got, want float64) bool { return near(got, want) || math.IsNaN(go
 
 // TestSeparationOfEqualRows has clusters of equal rows only.
 func TestSeparationOfEqualRows(t *testing.T) {
-	matrix := make([]float64, 6*cols)
+	matrix := NewMatrix(6, cols)
 	for i := range 6 {
-		matrix[i*cols] = float64(i % 2)
+		matrix.Row(i)[0] = float64(i % 2)
 	}
 	if db, ch := separation(matrix, spotsOf(0, 1, 0, 1, 0, 1), 2); db != 0 || ch != 1 {
 		t.Errorf("got %v and %v, want 0 and 1", db, ch)
 	}
-	if db, ch := separation(make([]float64, 6*cols), spotsOf(0, 1, 0, 1, 0, 1), 2); db != 0 || ch != 1 {
+	if db, ch := separation(NewMatrix(6, cols), spotsOf(0, 1, 0, 1, 0, 1), 2); db != 0 || ch != 1 {
 		t.Errorf("all rows equal: got %v and %v, want 0 and 1", db, ch)
 	}
 }

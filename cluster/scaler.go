@@ -1,49 +1,33 @@
 package cluster
 
-import (
-	"math"
-
-	"tatum/store"
-)
-
-// cols is the number of columns of every matrix. The kernels and the sums are
-// written for it: 30 is seven groups of four and one of two.
-const cols = store.NumStats
-
-// A row is one row of a row-major matrix.
-type row = [cols]float64
-
-// rowAt returns row i of a row-major matrix; it shares the matrix's memory.
-func rowAt(matrix []float64, i int) *row {
-	return (*row)(matrix[i*cols : (i+1)*cols])
-}
+import "math"
 
 // A Scaler maps each column to mean 0 and variance 1 on the rows it was fitted
 // to: x becomes (x - Mean) / Scale. A column that is constant on those rows,
 // up to rounding, has Scale 1. It is scikit-learn's StandardScaler.
 type Scaler struct {
-	Mean, Scale [cols]float64
+	Mean, Scale []float64 // by column
 }
 
 // FitScaler returns the scaler of the rows of matrix listed in index, which
 // must not be empty. The variance is the population's (divided by n), in two
 // passes with the correction of Chan, Golub and LeVeque; sums run from the
 // first listed row to the last, as NumPy's do over the rows of a matrix.
-func FitScaler(matrix []float64, index []int) Scaler {
-	var s Scaler
-	var sum, shift, square row
+func FitScaler(matrix Matrix, index []int) Scaler {
+	s := Scaler{make([]float64, matrix.Cols), make([]float64, matrix.Cols)}
 	for _, i := range index {
-		for j, v := range rowAt(matrix, i) {
-			sum[j] += v
-		}
+		add(s.Mean, matrix.Row(i))
 	}
 	n := float64(len(index))
-	for j := range sum {
-		s.Mean[j] = sum[j] / n
+	for j := range s.Mean {
+		s.Mean[j] /= n
 	}
+	shift, square := make([]float64, matrix.Cols), make([]float64, matrix.Cols)
 	for _, i := range index {
-		for j, v := range rowAt(matrix, i) {
-			d := v - s.Mean[j]
+		x := matrix.Row(i)
+		mean, shift, square := s.Mean[:len(x)], shift[:len(x)], square[:len(x)]
+		for j, v := range x {
+			d := v - mean[j]
 			shift[j] += d
 			square[j] += float64(d * d)
 		}
@@ -58,6 +42,14 @@ func FitScaler(matrix []float64, index []int) Scaler {
 	return s
 }
 
+// add adds a row to another.
+func add(dst, x []float64) {
+	dst = dst[:len(x)]
+	for j, v := range x {
+		dst[j] += v
+	}
+}
+
 // constant says whether a variance of n values is no more than the rounding
 // error of computing it.
 func constant(variance, mean, n float64) bool {
@@ -68,12 +60,13 @@ func constant(variance, mean, n float64) bool {
 
 // Transform writes the scaled form of the rows of matrix listed in index to
 // dst, one after another. It panics if dst has not room for them.
-func (s *Scaler) Transform(dst, matrix []float64, index []int) {
+func (s *Scaler) Transform(dst, matrix Matrix, index []int) {
 	for n, i := range index {
-		src, out := rowAt(matrix, i), rowAt(dst, n)
-		for j, v := range src {
+		x, out := matrix.Row(i), dst.Row(n)
+		mean, scale, out := s.Mean[:len(x)], s.Scale[:len(x)], out[:len(x)]
+		for j, v := range x {
 			// A division: multiplying by 1/Scale rounds differently.
-			out[j] = (v - s.Mean[j]) / s.Scale[j]
+			out[j] = (v - mean[j]) / scale[j]
 		}
 	}
 }

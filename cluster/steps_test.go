@@ -145,15 +145,15 @@ func TestReassign(t *testing.T) {
 	f.rows = matrix{N: 20, Groups: 4}.make()
 	f.index = []int{11, 12, 13, 14, 15, 16, 17, 18}
 	f.weights = []float64{300, 1, 40, 2, 50}
-	f.next = make([]float64, 5*cols)
+	f.next = NewMatrix(5, cols)
 	f.rng.Seed(5)
 	f.reassign()
 	picks := make([]int, len(f.index))
 	mt19937.New(5).Permutation(picks)
-	want := make([]float64, 5*cols)
-	*rowAt(want, 1) = *rowAt(f.rows, f.index[picks[0]])
-	*rowAt(want, 3) = *rowAt(f.rows, f.index[picks[1]])
-	if !slices.Equal(f.next, want) {
+	want := NewMatrix(5, cols)
+	copy(want.Row(1), f.rows.Row(f.index[picks[0]]))
+	copy(want.Row(3), f.rows.Row(f.index[picks[1]]))
+	if !slices.Equal(f.next.Values, want.Values) {
 		t.Error("centroids 1 and 3, and only these, should have moved to the first picks of the batch")
 	}
 	if want := []float64{300, 40, 40, 40, 50}; !slices.Equal(f.weights, want) {
@@ -174,15 +174,15 @@ func drawn(s *mt19937.Source, n int) *mt19937.Source {
 // TestStep has two centroids and one without members.
 func TestStep(t *testing.T) {
 	f := NewFitter(Options{K: 3, Stream: Sklearn13})
-	f.rows = make([]float64, 4*cols)
+	f.rows = NewMatrix(4, cols)
 	for i, x := range []float64{1, 2, 9, 13} {
-		rowAt(f.rows, i)[0] = x
+		f.rows.Row(i)[0] = x
 	}
 	f.reset(5)
-	clear(f.centroids)
+	clear(f.centroids.Values)
 	f.index = []int{0, 1, 2, 3, 3} // a row may come twice
 	for c, x := range []float64{0, 10, 100} {
-		f.centroids[c*cols] = x
+		f.centroids.Row(c)[0] = x
 	}
 	copy(f.weights, []float64{2, 0, 7})
 	inertia := f.step()
@@ -190,7 +190,7 @@ func TestStep(t *testing.T) {
 		t.Errorf("got inertia %v, want %v", inertia, want)
 	}
 	for c, want := range []float64{0.75, (9. + 13 + 13) * (1. / 3), 100} {
-		if got := f.next[c*cols]; got != want {
+		if got := f.next.Row(c)[0]; got != want {
 			t.Errorf("centroid %d moved to %v, want %v", c, got, want)
 		}
 	}
@@ -212,10 +212,10 @@ func TestPick(t *testing.T) {
 
 // TestPotentials has numbers whose sums differ in the last bits.
 func TestPotentials(t *testing.T) {
-	v := matrix{N: 21, Groups: 3}.make()
+	v := matrix{N: 21, Groups: 3}.make().Values
 	for s := Sklearn12; s <= Sklearn19; s++ {
 		f := NewFitter(Options{K: 8, Stream: s})
-		f.start.reset(len(v), 4)
+		f.start.reset(len(v), cols, 4)
 		first, later := onesDot(v), laneSum(v, 1, 4)
 		if s == Sklearn12 {
 			first, later = pairwise.Sum(v), pairwise.Sum(v)
@@ -244,9 +244,9 @@ func TestFitAddsUp(t *testing.T) {
 		}
 		sizes, inertia := make([]int, o.K), 0.0
 		for i := range n {
-			l := plainNearest(rowAt(rows, i), m.Centroids, o.K)
+			l := plainNearest(rows.Row(i), m.Centroids, o.K)
 			sizes[l]++
-			inertia += squaredDistance(rowAt(rows, i), rowAt(m.Centroids, l))
+			inertia += squaredDistance(rows.Row(i), m.Centroids.Row(l))
 		}
 		if !reflect.DeepEqual(sizes, m.Sizes) || inertia != m.Inertia {
 			t.Errorf("%d rows: got sizes %v and inertia %v, want %v and %v", n, m.Sizes, m.Inertia, sizes, inertia)
@@ -262,17 +262,17 @@ func TestFitAddsUp(t *testing.T) {
 }
 
 // plainDot is the definition of a dot product in the kernels.
-func plainDot(x, c *row) (dot float64) {
+func plainDot(x, c []float64) (dot float64) {
 	for j, v := range x {
 		dot = math.FMA(v, c[j], dot)
 	}
 	return dot
 }
 
-func plainNearest(x *row, centroids []float64, k int) int {
+func plainNearest(x []float64, centroids Matrix, k int) int {
 	best, at := math.Inf(1), 0
 	for c := range k {
-		y := rowAt(centroids, c)
+		y := centroids.Row(c)
 		if v := -2*plainDot(x, y) + squaredNorm(y); v < best {
 			best, at = v, c
 		}
@@ -285,7 +285,7 @@ func plainNearest(x *row, centroids []float64, k int) int {
 func TestAssignPlainly(t *testing.T) {
 	eachKernel(t, func(t *testing.T, _ bool) {
 		for _, k := range []int{1, 31, 32, 33, 64, 65} {
-			m := NewModel(Scaler{Scale: ones()}, twins(k)[:k*cols]).KMeans
+			m := NewModel(unscaled(), twins(k, cols)).KMeans
 			for _, n := range []int{0, 1, 63, 64, 65, 128, 130} {
 				rows := matrix{N: n, Groups: 5, Salt: 3}.make()
 				const untouched = -7
@@ -299,12 +299,12 @@ func TestAssignPlainly(t *testing.T) {
 					t.Fatal("wrote before the beginning")
 				}
 				for i := range n {
-					x := rowAt(rows, i)
+					x := rows.Row(i)
 					if want := plainNearest(x, m.Centroids, k); labels[1+i] != want {
 						t.Fatalf("k = %d, row %d of %d: got label %d, want %d", k, i, n, labels[1+i], want)
 					}
 					for c := range k {
-						y := rowAt(m.Centroids, c)
+						y := m.Centroids.Row(c)
 						want := math.Sqrt(max(0, (-2*plainDot(x, y)+squaredNorm(x))+squaredNorm(y)))
 						if got := distances[1+i*k+c]; got != want {
 							t.Fatalf("k = %d, row %d of %d, centroid %d: got distance %v, want %v", k, i, n, c, got, want)
@@ -319,13 +319,12 @@ func TestAssignPlainly(t *testing.T) {
 // TestCloserPlainly has limits below, among and above the squared distances.
 func TestCloserPlainly(t *testing.T) {
 	const n, stride = 5, 2*width + 1
-	points, rows := twins(width), matrix{N: n, Groups: 2, Salt: 5}.make()
-	copy(rows, points[:2*cols]) // at distance 0, up to rounding
-	panels := make([]panel, 1)
-	packCentroids(panels, points, width)
+	points, rows := twins(width, cols), matrix{N: n, Groups: 2, Salt: 5}.make()
+	copy(rows.Values, points.first(2).Values) // at distance 0, up to rounding
+	points32 := packed(points).at(0)
 	norms := make([]float64, n)
 	for i := range norms {
-		norms[i] = squaredNorm(rowAt(rows, i))
+		norms[i] = squaredNorm(rows.Row(i))
 	}
 	limit := new([width]float64)
 	for i := range limit {
@@ -334,13 +333,13 @@ func TestCloserPlainly(t *testing.T) {
 	eachKernel(t, func(t *testing.T, _ bool) {
 		const untouched = -7
 		v := slices.Repeat([]float64{untouched}, n*stride)
-		closer(v, stride, rows, norms, &panels[0], limit)
+		closer(v, stride, rows, norms, points32, limit)
 		for i, got := range v {
 			row, at := i/stride, i%stride
 			want := float64(untouched)
 			if at < width {
-				y := rowAt(points, at)
-				want = min(limit[at], max(0, (-2*plainDot(rowAt(rows, row), y)+norms[row])+squaredNorm(y)))
+				y := points.Row(at)
+				want = min(limit[at], max(0, (-2*plainDot(rows.Row(row), y)+norms[row])+squaredNorm(y)))
 			}
 			if got != want {
 				t.Errorf("row %d, place %d: got %v, want %v", row, at, got, want)
@@ -352,24 +351,29 @@ func TestCloserPlainly(t *testing.T) {
 // TestKernelsTrustNobody calls the kernels with slices that are too short: the
 // assembly must not run past their ends.
 func TestKernelsTrustNobody(t *testing.T) {
-	rows := twins(4)
-	panels := make([]panel, 1)
-	packCentroids(panels, rows, 4)
+	rows := twins(4, cols)
+	points := packed(rows).at(0)
 	limit := new([width]float64)
 	two := make([]float64, 2)
-	eachKernel(t, func(t *testing.T, _ bool) {
-		nearest(nil, nil, &panels[0], 0, nil, nil)
-		closer(nil, width, nil, nil, &panels[0], limit)
-		nearest(rows, []int{0, 3}, &panels[0], 0, two, make([]int, 2))
-		closer(make([]float64, 2*width), width, rows[:2*cols], two, &panels[0], limit)
-		for name, call := range map[string]func(){
-			"row behind the matrix":  func() { nearest(rows, []int{0, 4}, &panels[0], 0, two, make([]int, 2)) },
-			"row before the matrix":  func() { nearest(rows, []int{-1, 0}, &panels[0], 0, two, make([]int, 2)) },
-			"least values too short": func() { nearest(rows, []int{0, 1, 2}, &panels[0], 0, two[:2:2], make([]int, 3)) },
-			"labels too short":       func() { nearest(rows, []int{0, 1}, &panels[0], 0, two, make([]int, 1)) },
-			"matrix too short":       func() { closer(make([]float64, 2*width), width, rows[:2*cols-1:2*cols-1], two, &panels[0], limit) },
-			"results too short":      func() { closer(make([]float64, 2*width-1), width, rows, two, &panels[0], limit) },
-		} {
+	eachKernel(t, func(t *testing.T, portable bool) {
+		nearest(Matrix{}, nil, points, 0, nil, nil)
+		closer(nil, width, Matrix{}, nil, points, limit)
+		nearest(rows, []int{0, 3}, points, 0, two, make([]int, 2))
+		closer(make([]float64, 2*width), width, rows.first(2), two, points, limit)
+		calls := map[string]func(){
+			"row behind the matrix":  func() { nearest(rows, []int{0, 4}, points, 0, two, make([]int, 2)) },
+			"row before the matrix":  func() { nearest(rows, []int{-1, 0}, points, 0, two, make([]int, 2)) },
+			"least values too short": func() { nearest(rows, []int{0, 1, 2}, points, 0, two[:2:2], make([]int, 3)) },
+			"labels too short":       func() { nearest(rows, []int{0, 1}, points, 0, two, make([]int, 1)) },
+			"matrix too short": func() {
+				closer(make([]float64, 2*width), width, Matrix{cols, rows.Values[: 2*cols-1 : 2*cols-1]}, two, points, limit)
+			},
+			"results too short": func() { closer(make([]float64, 2*width-1), width, rows, two, points, limit) },
+		}
+		if !portable { // which a panel too short gives other norms
+			calls["panel too short"] = func() { nearest(rows, []int{0, 3}, points[:len(points)-1:len(points)-1], 0, two, make([]int, 2)) }
+		}
+		for name, call := range calls {
 			func() {
 				defer func() {
 					if recover() == nil {
@@ -393,11 +397,11 @@ func TestScalerPlainly(t *testing.T) {
 	for j := range cols {
 		var sum, square float64
 		for _, i := range index {
-			sum += rowAt(rows, i)[j]
+			sum += rows.Row(i)[j]
 		}
 		mean := sum / float64(len(index))
 		for _, i := range index {
-			d := rowAt(rows, i)[j] - mean
+			d := rows.Row(i)[j] - mean
 			square += d * d
 		}
 		if want := math.Sqrt(square / float64(len(index))); s.Mean[j] != mean || math.Abs(s.Scale[j]-want) > 1e-14*want {
@@ -409,9 +413,9 @@ func TestScalerPlainly(t *testing.T) {
 // TestScalerCorrectsTheMean has values whose mean cannot be written down: the
 // deviations from the rounded mean are all off by the same amount.
 func TestScalerCorrectsTheMean(t *testing.T) {
-	rows := make([]float64, 3*cols)
+	rows := NewMatrix(3, cols)
 	for i, x := range []float64{0, 0, 1} {
-		rowAt(rows, i)[0] = 1<<40 + x
+		rows.Row(i)[0] = 1<<40 + x
 	}
 	s := FitScaler(rows, upTo(3))
 	if want := math.Sqrt(2. / 9); math.Abs(s.Scale[0]-want) > 1e-15 {

@@ -6,23 +6,28 @@ import "math"
 // scikit-learn. Each order is part of the result: twin centroids, which lie a
 // rounding error apart, are common, and the last bit decides between them.
 // Products are wrapped in float64() where Go might otherwise fuse them with
-// the addition that follows.
+// the addition that follows. A row has a multiple of four columns and two more, as
+// 30 and 90 are; how others end would have to be found out.
 
 // squaredNorm returns Σx² as numpy.einsum("ij,ij->i") does with two lanes: even
 // and odd positions apart, and in each group of eight the pairs from the last
 // to the first.
-func squaredNorm(x *row) float64 {
+func squaredNorm(x []float64) float64 {
 	var even, odd float64
-	g := 0
-	for ; g+8 <= cols; g += 8 {
-		for p := g + 6; p >= g; p -= 2 {
-			even += float64(x[p] * x[p])
-			odd += float64(x[p+1] * x[p+1])
-		}
+	for ; len(x) >= 8; x = x[8:] {
+		g := (*[8]float64)(x)
+		even += float64(g[6] * g[6])
+		odd += float64(g[7] * g[7])
+		even += float64(g[4] * g[4])
+		odd += float64(g[5] * g[5])
+		even += float64(g[2] * g[2])
+		odd += float64(g[3] * g[3])
+		even += float64(g[0] * g[0])
+		odd += float64(g[1] * g[1])
 	}
-	for ; g < cols; g += 2 {
-		even += float64(x[g] * x[g])
-		odd += float64(x[g+1] * x[g+1])
+	for ; len(x) >= 2; x = x[2:] {
+		even += float64(x[0] * x[0])
+		odd += float64(x[1] * x[1])
 	}
 	return even + odd
 }
@@ -31,37 +36,37 @@ func squaredNorm(x *row) float64 {
 // vector (dgemv_t for AVX-512): fused in four lanes, then the last two columns.
 // Rows go through it in fours; one left over is not fused, two are added up in
 // two lanes. Only distances to the first k-means++ centre are taken that way.
-func firstDot(x, c *row, i, m int) float64 {
+func firstDot(x, c []float64, i, m int) float64 {
 	var l [4]float64
 	fours, pairs := m&^3, m&^1
+	two := len(x) - 2
 	switch {
 	case i < fours:
-		for j := range cols - 2 {
+		for j := range two {
 			l[j%4] = math.FMA(x[j], c[j], l[j%4])
 		}
 	case i < pairs:
-		for j := range cols - 2 {
+		for j := range two {
 			l[j%2] += float64(x[j] * c[j])
 		}
 	default:
-		for j := range cols - 2 {
+		for j := range two {
 			l[j%4] += float64(x[j] * c[j])
 		}
 	}
 	s := (l[0] + l[2]) + (l[1] + l[3])
-	return s + math.FMA(x[cols-2], c[cols-2], float64(x[cols-1]*c[cols-1]))
+	return s + math.FMA(x[two], c[two], float64(x[two+1]*c[two+1]))
 }
 
 // squaredDistance returns Σ(x-c)² as scikit-learn's _euclidean_dense_dense
 // does: four columns at a time, the last two one by one.
-func squaredDistance(x, c *row) float64 {
+func squaredDistance(x, c []float64) float64 {
 	var s float64
-	for g := 0; g+4 <= cols; g += 4 {
-		a, b := (*[4]float64)(x[g:]), (*[4]float64)(c[g:])
-		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
+	for ; len(x) >= 4 && len(c) >= 4; x, c = x[4:], c[4:] {
+		d0, d1, d2, d3 := x[0]-c[0], x[1]-c[1], x[2]-c[2], x[3]-c[3]
 		s += float64(d0*d0) + float64(d1*d1) + float64(d2*d2) + float64(d3*d3)
 	}
-	d0, d1 := x[cols-2]-c[cols-2], x[cols-1]-c[cols-1]
+	d0, d1 := x[0]-c[0], x[1]-c[1]
 	s += float64(d0 * d0)
 	return s + float64(d1*d1)
 }

@@ -48,19 +48,19 @@ func TestSumsAgainstReference(t *testing.T) {
 	const groups = 9
 	rows := matrix{N: 40, Salt: 50, Groups: groups}.make()
 	for i, want := range file.Rows.Norms {
-		checkBits(t, fmt.Sprint("norm ", i), squaredNorm(rowAt(rows, i)), want)
+		checkBits(t, fmt.Sprint("norm ", i), squaredNorm(rows.Row(i)), want)
 	}
 	for i, want := range file.Rows.Distances {
-		checkBits(t, fmt.Sprint("distance ", i), squaredDistance(rowAt(rows, i), rowAt(rows, i+1)), want)
+		checkBits(t, fmt.Sprint("distance ", i), squaredDistance(rows.Row(i), rows.Row(i+1)), want)
 	}
 	for m, wants := range file.Rows.FirstDots {
 		for i, want := range wants {
-			checkBits(t, fmt.Sprintf("product %d of %d", i, m+1), firstDot(rowAt(rows, i), rowAt(rows, 39), i, m+1), want)
+			checkBits(t, fmt.Sprintf("product %d of %d", i, m+1), firstDot(rows.Row(i), rows.Row(39), i, m+1), want)
 		}
 	}
 	for _, c := range file.Lines {
 		n, lines := c.Length, len(c.Lines)
-		v := matrix{N: (n*lines + cols - 1) / cols, Salt: uint64(n), Groups: groups}.make()
+		v := matrix{N: (n*lines + cols - 1) / cols, Salt: uint64(n), Groups: groups}.make().Values
 		checkBits(t, fmt.Sprint("ones and ", n), onesDot(v[:n]), c.Ones)
 		for i, want := range c.Lines {
 			checkBits(t, fmt.Sprintf("%d numbers, line %d of %d", n, i, lines), laneSum(v[i*n:][:n], i, lines), want)

@@ -14,7 +14,7 @@ import (
 )
 
 // plainDistance is the definition of Distance, word for word.
-func plainDistance(a, b *store.Vector) float64 {
+func plainDistance(a, b store.Vector) float64 {
 	s := func(x float64) float64 { return x / (1 + math.Abs(x)) }
 	var parts float64
 	for _, i := range []int{0, 1, 2, 3, 6, 7, 8} {
@@ -26,7 +26,7 @@ func plainDistance(a, b *store.Vector) float64 {
 	if a[9] != b[9] {
 		parts += math.Abs(a[9]-b[9]) / max(a[9], b[9])
 	}
-	share := func(v *store.Vector, bin int) float64 {
+	share := func(v store.Vector, bin int) float64 {
 		var all float64
 		for _, density := range v[10:] {
 			all += density
@@ -45,8 +45,8 @@ func plainDistance(a, b *store.Vector) float64 {
 
 func TestDistanceIsWhatItsCommentSays(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	vector := func() *store.Vector {
-		v := new(store.Vector)
+	vector := func() store.Vector {
+		v := make(store.Vector, store.NumStats)
 		for i := range v[:9] {
 			v[i] = 3 * rng.NormFloat64()
 		}
@@ -64,12 +64,12 @@ func TestDistanceIsWhatItsCommentSays(t *testing.T) {
 		case 0:
 			clear(b[10:]) // no histogram
 		case 1:
-			*b = *a
+			copy(b, a)
 		case 2:
 			a[9], b[9] = 0, 0
 		}
 		if got, want := query.Distance(a, b), plainDistance(a, b); math.Abs(got-want) > 1e-14 {
-			t.Fatalf("distance of %v and %v: got %v, want %v", *a, *b, got, want)
+			t.Fatalf("distance of %v and %v: got %v, want %v", a, b, got, want)
 		}
 	}
 }
@@ -88,8 +88,8 @@ func TestSimilarAmongMany(t *testing.T) {
 			}
 			w := madeup.Vectors(i)
 			var sum float64
-			for f := range v {
-				sum += query.Distance(&v[f], &w[f])
+			for _, f := range store.Features {
+				sum += query.Distance(v[f], w[f])
 			}
 			s := madeup.Song(i)
 			all = append(all, query.Neighbour{TrackID: s.ID, Artist: s.ArtistName, Title: s.Title, Distance: sum / store.NumFeatures})

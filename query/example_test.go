@@ -25,9 +25,9 @@ func clusteredStore(path string) error {
 			ID: store.TrackID(fmt.Sprintf("TRAAAAA%011X", i)), ArtistName: "Artist", Title: fmt.Sprint("Song ", i),
 		}}
 		song.Arrays[store.BeatsStart] = []float64{}
-		var vectors [store.NumFeatures]store.Vector
+		vectors := store.NewVectors(store.Features[:])
 		vectors[store.BeatsStart][0] = float64(i%2) + float64(i)/100
-		batch.Songs = append(batch.Songs, *store.EncodeSong(song, &vectors))
+		batch.Songs = append(batch.Songs, *store.EncodeSong(song, vectors))
 	}
 	_, err = w.Put(batch)
 	if err == nil {

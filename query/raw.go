@@ -1,34 +1,57 @@
 package query
 
-import "tatum/store"
+import (
+	"fmt"
 
-// StatNames are the names of a stat vector's components.
+	"tatum/store"
+)
+
+// StatNames are the names of what the vectors of the eight features have.
 var StatNames = [store.NumStats]string{
 	"mean", "std", "iqr", "cv", "skew", "kurtosis", "q10", "q50", "q90", "length",
 	"h01", "h02", "h03", "h04", "h05", "h06", "h07", "h08", "h09", "h10",
 	"h11", "h12", "h13", "h14", "h15", "h16", "h17", "h18", "h19", "h20",
 }
 
+// SoundStatNames are the names of what the vectors of sound features have: mean01
+// to mean12, then cov01_01, cov01_02 … cov12_12.
+var SoundStatNames = soundStatNames()
+
+func soundStatNames() (names [store.NumSoundStats]string) {
+	at := store.SoundColumns
+	for i := range store.SoundColumns {
+		names[i] = fmt.Sprintf("mean%02d", i+1)
+		for j := i; j < store.SoundColumns; j++ {
+			names[at] = fmt.Sprintf("cov%02d_%02d", i+1, j+1)
+			at++
+		}
+	}
+	return names
+}
+
 // A FeatureStats is the stat vector of one track and feature.
 type FeatureStats struct {
 	TrackID store.TrackID
 	Feature store.Feature
-	Vector  store.Vector // in the order of StatNames
+	Vector  store.Vector // in the order of StatNames, or of SoundStatNames
 }
 
-// Stats returns a track's stat vectors of the given features, of all eight when
-// none is given. It returns store.ErrTrackNotFound when there is no such track.
+// Stats returns a track's stat vectors of the given features, of the eight when
+// none is given. Sound features that the track lacks are left out. It returns
+// store.ErrTrackNotFound when there is no such track.
 func Stats(db *store.DB, id store.TrackID, features ...store.Feature) ([]FeatureStats, error) {
 	if len(features) == 0 {
 		features = store.Features[:]
 	}
-	vectors, err := db.TrackVectors(id)
+	vectors, err := db.TrackVectors(id, features...)
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]FeatureStats, len(features))
-	for i, f := range features {
-		rows[i] = FeatureStats{id, f, vectors[f]}
+	var rows []FeatureStats
+	for _, f := range features {
+		if vectors[f] != nil {
+			rows = append(rows, FeatureStats{id, f, vectors[f]})
+		}
 	}
 	return rows, nil
 }

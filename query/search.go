@@ -77,7 +77,7 @@ func Search(db *store.DB, text string, limit int) ([]Match, error) {
 	if limit > 0 && len(matches) >= limit {
 		return matches[:limit], nil
 	}
-	return matches, db.Complete(int(seen.Load()))
+	return matches, db.Complete(store.Features[0], int(seen.Load()))
 }
 
 // A folder makes texts that differ in case and accents only the same. It may

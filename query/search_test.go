@@ -136,12 +136,12 @@ func TestStats(t *testing.T) {
 	}
 	want := madeup.Vectors(3)
 	for f, row := range rows {
-		if row.TrackID != madeup.ID(3) || row.Feature != store.Feature(f) || row.Vector != want[f] {
+		if row.TrackID != madeup.ID(3) || row.Feature != store.Feature(f) || !slices.Equal(row.Vector, want[f]) {
 			t.Errorf("got %+v, want %v", row, want[f])
 		}
 	}
 	rows, err = query.Stats(db.DB, madeup.ID(3), 5)
-	if err != nil || len(rows) != 1 || rows[0].Vector != want[5] {
+	if err != nil || len(rows) != 1 || !slices.Equal(rows[0].Vector, want[5]) {
 		t.Errorf("feature 5: got %+v, %v, want %v", rows, err, want[5])
 	}
 }

@@ -42,7 +42,7 @@ type SimilarOptions struct {
 //	                                    width of their bins
 //
 // Between two tracks it is the mean of the distances of the features compared.
-func Distance(a, b *store.Vector) float64 {
+func Distance(a, b store.Vector) float64 {
 	return newProfile(a).distance(b)
 }
 
@@ -61,7 +61,7 @@ type profile struct {
 	shares [numDensities]float64 // share of the gaps in each bin of the histogram
 }
 
-func newProfile(v *store.Vector) *profile {
+func newProfile(v store.Vector) *profile {
 	p := &profile{length: v[lengthAt]}
 	for i := range p.shape {
 		p.shape[i] = squash(v[i])
@@ -78,7 +78,7 @@ func squash(x float64) float64 { return x / (1 + math.Abs(x)) }
 
 // shareOf returns what turns the densities of a vector into shares: the width
 // of a bin, or 0 when there is no histogram.
-func shareOf(v *store.Vector) float64 {
+func shareOf(v store.Vector) float64 {
 	d := (*[numDensities]float64)(v[densitiesAt:])
 	// Four sums at once, none of which waits for another.
 	var a, b, c, e float64
@@ -95,7 +95,7 @@ func shareOf(v *store.Vector) float64 {
 }
 
 // distance returns the Distance of the profile's vector to v.
-func (p *profile) distance(v *store.Vector) float64 {
+func (p *profile) distance(v store.Vector) float64 {
 	var parts float64
 	for i, x := range p.shape {
 		part := math.Abs(x - squash(v[i]))
@@ -116,7 +116,7 @@ func (p *profile) distance(v *store.Vector) float64 {
 
 // moved returns the sum of the differences of shares. That is twice the share
 // of gaps that would have to move.
-func (p *profile) moved(v *store.Vector) float64 {
+func (p *profile) moved(v store.Vector) float64 {
 	d := (*[numDensities]float64)(v[densitiesAt:])
 	scale := shareOf(v)
 	var a, b, c, e float64
@@ -179,12 +179,12 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 	if opts.Feature != nil {
 		s.features = []store.Feature{*opts.Feature}
 	}
-	vectors, err := db.TrackVectors(id)
+	vectors, err := db.TrackVectors(id, s.features...)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range s.features {
-		s.profiles = append(s.profiles, newProfile(&vectors[f]))
+		s.profiles = append(s.profiles, newProfile(vectors[f]))
 	}
 	return s, nil
 }
@@ -193,7 +193,7 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 // the sum comes to more than bound, what it returns is more than bound too, but
 // may not be all of it: the rest would only add to it. Scratch is for the
 // vectors.
-func (s *search) sum(vectors *store.Vectors, bound float64, scratch *store.Vector) (float64, error) {
+func (s *search) sum(vectors *store.Vectors, bound float64, scratch store.Vector) (float64, error) {
 	sum := 0.0
 	for i, f := range s.features {
 		if err := vectors.Vector(f, scratch); err != nil {
@@ -230,18 +230,18 @@ func (s *search) scan() ([]candidate, error) {
 		all = append(all, found[i].candidates...)
 		seen += found[i].seen
 	}
-	return all, s.db.Complete(seen)
+	return all, s.db.Complete(s.features[0], seen)
 }
 
 // scanSpan returns those of the span's tracks that may be among the nearest.
 func (s *search) scanSpan(span store.Span) (list shortlist, err error) {
 	list.init(s)
-	var scratch store.Vector
-	for v, err := range s.db.Vectors(span) {
+	scratch := make(store.Vector, store.NumStats)
+	for v, err := range s.db.Vectors(s.features[0], span) {
 		if err != nil {
 			return list, err
 		}
-		sum, err := s.sum(v, list.bound, &scratch)
+		sum, err := s.sum(v, list.bound, scratch)
 		if err != nil {
 			return list, err
 		}
@@ -313,13 +313,13 @@ func (s *search) sharing(c *store.Clustering) ([]candidate, error) {
 		if n < len(s.features) {
 			continue
 		}
-		vectors, err := s.db.TrackVectors(id)
+		vectors, err := s.db.TrackVectors(id, s.features...)
 		if err != nil {
 			return nil, err
 		}
 		sum := 0.0
 		for i, f := range s.features {
-			sum += s.profiles[i].distance(&vectors[f])
+			sum += s.profiles[i].distance(vectors[f])
 		}
 		all = append(all, candidate{id, sum})
 	}

@@ -13,18 +13,18 @@ import (
 )
 
 func TestDistance(t *testing.T) {
-	vectors := []store.Vector{{}} // no gaps
+	vectors := []store.Vector{make(store.Vector, store.NumStats)} // no gaps
 	for i := range 12 {
 		v := madeup.Vectors(i)[0]
 		vectors = append(vectors, v)
 	}
 	for i := range vectors {
-		a := &vectors[i]
+		a := vectors[i]
 		if d := query.Distance(a, a); d != 0 {
 			t.Errorf("distance of %d to itself: got %v, want 0", i, d)
 		}
 		for j := range vectors {
-			b := &vectors[j]
+			b := vectors[j]
 			ab := query.Distance(a, b)
 			if ba := query.Distance(b, a); ab != ba {
 				t.Errorf("distance of %d and %d: got %v one way and %v the other", i, j, ab, ba)
@@ -33,7 +33,7 @@ func TestDistance(t *testing.T) {
 				t.Errorf("distance of %d and %d: got %v, want in (0, 1]", i, j, ab)
 			}
 			for k := range vectors {
-				if ac, cb := query.Distance(a, &vectors[k]), query.Distance(&vectors[k], b); ab > ac+cb+1e-15 {
+				if ac, cb := query.Distance(a, vectors[k]), query.Distance(vectors[k], b); ab > ac+cb+1e-15 {
 					t.Errorf("distance of %d and %d is %v, but by way of %d %v", i, j, ab, k, ac+cb)
 				}
 			}
@@ -42,14 +42,14 @@ func TestDistance(t *testing.T) {
 }
 
 func TestDistanceParts(t *testing.T) {
-	with := func(at int, x float64) *store.Vector {
-		var v store.Vector
+	with := func(at int, x float64) store.Vector {
+		v := make(store.Vector, store.NumStats)
 		v[at] = x
-		return &v
+		return v
 	}
 	tests := []struct {
 		name string
-		a, b *store.Vector
+		a, b store.Vector
 		want float64
 	}{
 		{"mean 1 and 3", with(0, 1), with(0, 3), 0.25 / 30},
@@ -82,7 +82,7 @@ func naive(t *testing.T, db madeup.Store, of int, opts query.SimilarOptions) []q
 		n := query.Neighbour{TrackID: madeup.ID(i), Artist: madeup.Song(i).ArtistName, Title: madeup.Song(i).Title}
 		same := true
 		for _, f := range features {
-			n.Distance += query.Distance(&a[f], &b[f]) / float64(len(features))
+			n.Distance += query.Distance(a[f], b[f]) / float64(len(features))
 			if opts.SameCluster != nil {
 				same = same && clusterOf(t, db, f, of) == clusterOf(t, db, f, i)
 			}

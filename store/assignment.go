@@ -202,7 +202,7 @@ func decodeAssignments(key, value []byte, dst []Assignment) ([]Assignment, error
 		switch {
 		case int(a.Label) >= k:
 			return nil, corrupt(key, "label has no distance")
-		case a.Feature >= NumFeatures || i > 0 && a.Feature <= dst[i-1].Feature:
+		case !slices.Contains(AllFeatures, a.Feature) || i > 0 && a.Feature <= dst[i-1].Feature:
 			return nil, corrupt(key, fmt.Sprintf("no place by feature %d here", a.Feature))
 		}
 	}
@@ -219,9 +219,9 @@ func features(places []Assignment) []Feature {
 }
 
 // checkPlaces returns ErrCorrupt unless the places are by the clustering's
-// features, among k clusters of its folds.
+// features, those of the sound left out or not, among k clusters of its folds.
 func (c *Clustering) checkPlaces(key []byte, places []Assignment) error {
-	if !slices.Equal(features(places), c.Features) {
+	if n := len(places); n == 0 || !slices.Equal(features(places), c.Features) && !slices.Equal(features(places), c.withoutSound()) {
 		return corrupt(key, fmt.Sprintf("has a place by %v, want %v", features(places), c.Features))
 	}
 	for i := range places {
@@ -233,8 +233,17 @@ func (c *Clustering) checkPlaces(key []byte, places []Assignment) error {
 	return nil
 }
 
-// TrackAssignments returns a track's place by each of the clustering's features,
-// in their order. It returns ErrTrackNotFound, or ErrNotAssigned when the track
+// withoutSound returns the clustering's features but for those of the sound.
+func (c *Clustering) withoutSound() []Feature {
+	i := slices.IndexFunc(c.Features, Feature.IsSound)
+	if i < 0 {
+		return c.Features
+	}
+	return c.Features[:i]
+}
+
+// TrackAssignments returns a track's place by each of the clustering's features
+// that it has, in their order. It returns ErrTrackNotFound, or ErrNotAssigned when the track
 // has no label.
 func (db *DB) TrackAssignments(c *Clustering, id TrackID) (places []Assignment, err error) {
 	err = db.view(func(s *snapshot) error {
@@ -261,8 +270,8 @@ func (db *DB) TrackAssignments(c *Clustering, id TrackID) (places []Assignment, 
 	return places, err
 }
 
-// A Placed is a track with its place by each of a clustering's features, in
-// their order.
+// A Placed is a track with its place by each of a clustering's features that it
+// has, in their order.
 type Placed struct {
 	ID     TrackID
 	Places []Assignment
@@ -285,7 +294,7 @@ func (db *DB) Assignments(c *Clustering, span Span) iter.Seq2[*Placed, error] {
 		if err != nil {
 			return err
 		}
-		n := uint64(0)
+		var n [NumArrays]uint64 // places by each feature
 		var p Placed
 		for e, err := range fit.assignments.Range(span.bounds()) {
 			if err != nil {
@@ -297,7 +306,9 @@ func (db *DB) Assignments(c *Clustering, span Span) iter.Seq2[*Placed, error] {
 			if err := c.checkPlaces(e.Key, p.Places); err != nil {
 				return err
 			}
-			n++
+			for i := range p.Places {
+				n[p.Places[i].Feature]++
+			}
 			if p.ID = TrackID(e.Key); !yield(&p) {
 				return nil
 			}
@@ -305,25 +316,26 @@ func (db *DB) Assignments(c *Clustering, span Span) iter.Seq2[*Placed, error] {
 		if span != (Span{}) {
 			return nil
 		}
-		return fit.complete(c, n)
+		return fit.complete(c, &n)
 	})
 }
 
-// complete returns ErrCorrupt unless n tracks have a place.
-func (fit *storedFit) complete(c *Clustering, n uint64) error {
+// complete returns ErrCorrupt unless so many tracks have a place by each feature.
+func (fit *storedFit) complete(c *Clustering, n *[NumArrays]uint64) error {
 	for _, f := range c.Features {
 		t, err := fit.tally(f)
 		if err != nil {
 			return err
 		}
-		if got := t.members(); got != n {
-			return fmt.Errorf("%w: found %d labelled tracks of %d", ErrCorrupt, n, got)
+		if want := t.members(); n[f] != want {
+			return fmt.Errorf("%w: found %d labelled tracks of %d", ErrCorrupt, n[f], want)
 		}
 	}
 	return nil
 }
 
-// Labelled returns how many tracks have a label in the clustering.
+// Labelled returns how many tracks have a label in the clustering. Each has one by
+// the first of its features.
 func (db *DB) Labelled(c *Clustering) (n uint64, err error) {
 	err = db.view(func(s *snapshot) error {
 		fit, err := db.fit(s, c)

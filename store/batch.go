@@ -106,7 +106,7 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *S
 		out.Replaced++
 		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old.Source.Path, s.path})
 	}
-	if err := putVectors(tx, s, state); err != nil {
+	if err := putVectors(tx, s.ID, &s.vectors, state); err != nil {
 		return err
 	}
 	for g, sealed := range s.arrays {
@@ -132,31 +132,71 @@ func storedTrack(tx *bbolt.Tx, id TrackID) (Track, error) {
 	return unsealTrack([]byte(id), sealed)
 }
 
-// putVectors writes a song's vectors. If they differ from what stood there, the
-// track's labels no longer hold.
-func putVectors(tx *bbolt.Tx, s *EncodedSong, state *State) error {
-	key := vectorsKey(s.ID)
-	if bytes.Equal(tx.Bucket(vectorsBucket).Get(key), s.vectors) {
+// putVectors writes a track's vectors, nil for those that it is to lack. A track
+// whose vectors change by one of a clustering's features loses its labels there,
+// which no longer hold, and is among those to be assigned if it has any such
+// vectors now.
+func putVectors(tx *bbolt.Tx, id TrackID, vectors *[len(vectorGroups)][]byte, state *State) error {
+	var changed, has [len(vectorGroups)]bool
+	any := false
+	for g, features := range vectorGroups {
+		key := vectorsKey(features[0], id)
+		old := tx.Bucket(vectorsBucket).Get(key)
+		has[g] = len(vectors[g]) > 0
+		if changed[g] = !bytes.Equal(old, vectors[g]); !changed[g] {
+			continue
+		}
+		any = true
+		state.countVectors(features[0], old != nil, has[g])
+		var err error
+		if has[g] {
+			err = state.put(tx, inVectors, key, vectors[g])
+		} else {
+			err = state.remove(tx, inVectors, key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !any {
 		return nil
 	}
-	state.Generation++
-	if err := state.put(tx, inVectors, key, s.vectors); err != nil {
-		return err
-	}
 	return eachFit(tx, func(fit *bbolt.Bucket) error {
-		return errors.Join(unassign(fit, s.ID), fit.Bucket(unassignedBucket).Put([]byte(s.ID), seal([]byte(s.ID), nil)))
+		by := groupsOf(fit)
+		if !overlap(by, changed) {
+			return nil
+		}
+		if !overlap(by, has) {
+			return errors.Join(unassign(fit, id), fit.Bucket(unassignedBucket).Delete([]byte(id)))
+		}
+		return errors.Join(unassign(fit, id), fit.Bucket(unassignedBucket).Put([]byte(id), seal([]byte(id), nil)))
 	})
+}
+
+// groupsOf returns of which groups of vectors a fit has features.
+func groupsOf(fit *bbolt.Bucket) (groups [len(vectorGroups)]bool) {
+	tallies := fit.Bucket(talliesBucket)
+	for g, features := range vectorGroups {
+		groups[g] = slices.ContainsFunc(features, func(f Feature) bool { return tallies.Get(tallyKey(f)) != nil })
+	}
+	return groups
+}
+
+func overlap(a, b [len(vectorGroups)]bool) bool {
+	for g := range a {
+		if a[g] && b[g] {
+			return true
+		}
+	}
+	return false
 }
 
 // deleteTrack removes a track and all that is kept of it, but for its folds.
 func deleteTrack(tx *bbolt.Tx, id TrackID, state *State) error {
-	err := eachFit(tx, func(fit *bbolt.Bucket) error {
-		return errors.Join(unassign(fit, id), fit.Bucket(unassignedBucket).Delete([]byte(id)))
-	})
+	err := putVectors(tx, id, new([len(vectorGroups)][]byte), state)
 	for g := range numGroups {
 		err = errors.Join(err, state.remove(tx, inArrays, arraysKey(id, g)))
 	}
 	state.Tracks--
-	state.Generation++
-	return errors.Join(err, state.remove(tx, inVectors, vectorsKey(id)), state.remove(tx, inTracks, []byte(id)))
+	return errors.Join(err, state.remove(tx, inTracks, []byte(id)))
 }

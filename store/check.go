@@ -34,15 +34,15 @@ func (p Problem) String() string {
 // CheckOptions say what a check does beside reading everything.
 type CheckOptions struct {
 	// Vectors, if set, computes vectors from arrays, to compare them.
-	Vectors func(arrays *[NumArrays][]float64) (*[NumFeatures]Vector, error)
+	Vectors func(arrays *[NumArrays][]float64) (*VectorSet, error)
 
 	// Place, if set, returns what the model of an assignment's fold makes of a
 	// vector, to compare it. The distances are the check's until the next call.
-	Place func(m *Model, v *Vector) (Label, []float64)
+	Place func(m *Model, v Vector) (Label, []float64)
 
-	// Folds, if set, returns the fold that holds out each of the tracks that a
-	// clustering was trained on, in row order, to compare them.
-	Folds func(c *Clustering) ([]Fold, error)
+	// Folds, if set, returns the fold that holds out each of so many tracks that a
+	// clustering was trained on by a feature, in row order, to compare them.
+	Folds func(c *Clustering, tracks int) ([]Fold, error)
 
 	// Progress, if set, is called after each track.
 	Progress func(done, total int)
@@ -81,9 +81,12 @@ type checker struct {
 	report func(Problem)
 	sum    Checked
 
-	state  State // as the store has it
+	state  State  // as the store has it
+	sound  uint64 // tracks with sound features
 	bytes  [numParts]uint64
 	models map[Feature][]*Model
+
+	scratch [NumSoundStats]float64 // for a vector
 }
 
 func (c *checker) problem(where, key, format string, args ...any) {
@@ -212,8 +215,12 @@ func (c *checker) allTracks() error {
 		}
 		return nil
 	})
-	if err == nil && uint64(c.sum.Tracks) != c.state.Tracks {
+	switch {
+	case err != nil:
+	case uint64(c.sum.Tracks) != c.state.Tracks:
 		err = fmt.Errorf("found %d tracks, the store was left with %d", c.sum.Tracks, c.state.Tracks)
+	case c.sound != c.state.Sound:
+		err = fmt.Errorf("found %d tracks with sound features, the store was left with %d", c.sound, c.state.Sound)
 	}
 	return err
 }
@@ -225,22 +232,36 @@ func (c *checker) checkTrack(id TrackID) error {
 	if err != nil {
 		return err
 	}
-	var want *[NumFeatures]Vector
+	var want *VectorSet
 	if c.o.Vectors != nil {
 		if want, err = c.o.Vectors(&arrays); err != nil {
 			return fmt.Errorf("compute vectors: %w", err)
 		}
 	}
-	vectors, err := c.vectorsOf(id)
-	if err != nil {
-		return err
+	hasSound := arrays[Pitches] != nil && arrays[Timbre] != nil
+	if hasSound {
+		c.sound++
 	}
-	var v Vector
-	for _, f := range Features {
+	var vectors *Vectors // of the group read last
+	for _, f := range AllFeatures {
 		where := "vector " + f.String()
 		c.guarded(where, string(id), func() error {
-			err := vectors.Vector(f, &v)
-			if err == nil && want != nil && !sameBits(v[:], want[f][:]) {
+			if vectors == nil || vectors.key[0] != groupOf(f) {
+				if vectors, err = c.vectorsOf(f, id); err != nil {
+					return err
+				}
+			}
+			switch {
+			case vectors.value == nil && hasSound:
+				return errors.New("is missing")
+			case vectors.value == nil:
+				return nil
+			case f.IsSound() && !hasSound:
+				return errors.New("is there, but not the arrays")
+			}
+			v := c.scratch[:f.VectorLen()]
+			err := vectors.Vector(f, v)
+			if err == nil && want != nil && !sameBits(v, want[f]) {
 				c.problem(where, string(id), "is not that of the track's arrays")
 			}
 			return err
@@ -271,7 +292,7 @@ func (c *checker) allArrays() error {
 func (c *checker) allVectors() error {
 	return c.each(&c.vectors, &c.bytes[inVectors], func(e pages.Entry) error {
 		switch {
-		case len(e.Key) != 1+TrackIDLen || e.Key[0] != featureVectors:
+		case len(e.Key) != 1+TrackIDLen || groupOf(Feature(e.Key[0])) != e.Key[0]:
 			c.problem("vectors", fmt.Sprintf("%q", e.Key), "key is not that of a group and track")
 		case !c.has(e.Key[1:]):
 			c.problem("vectors", string(e.Key[1:]), "have no track")
@@ -338,7 +359,7 @@ func (c *checker) clustering(cl *Clustering) error {
 		return fmt.Errorf("has %d features and %d summaries", len(cl.Features), len(cl.Summaries))
 	}
 	for i, f := range cl.Features {
-		if f >= NumFeatures || i > 0 && f <= cl.Features[i-1] {
+		if !slices.Contains(AllFeatures, f) || i > 0 && f <= cl.Features[i-1] {
 			return fmt.Errorf("features %v are not ascending ones", cl.Features)
 		}
 	}
@@ -356,9 +377,10 @@ type fitChecker struct {
 	c       *Clustering
 	fit     *storedFit
 	bytes   uint64
-	tallies [NumFeatures]tally // counted
+	tallies [NumArrays]tally // counted, by feature
 	trained []trainedTrack
 	placed  uint64 // tracks that are
+	places  uint64 // of all of them
 	derived uint64 // sum of the hashes of the members that follow from the places
 }
 
@@ -445,6 +467,7 @@ func (k *fitChecker) assignments() error {
 		for i := range places {
 			a := &places[i]
 			k.sum.Assignments++
+			k.places++
 			if a.Trained {
 				t.folds = append(t.folds, trainedFold{a.Feature, a.Fold})
 			}
@@ -471,15 +494,18 @@ func (k *fitChecker) place(id TrackID, a *Assignment) error {
 	if k.o.Place == nil {
 		return nil
 	}
-	vectors, err := k.vectorsOf(id)
+	vectors, err := k.vectorsOf(a.Feature, id)
+	if err == nil && vectors.value == nil {
+		err = errors.New("has no vector")
+	}
 	if err != nil {
 		return err
 	}
-	var v Vector
-	if err := vectors.Vector(a.Feature, &v); err != nil {
+	v := k.scratch[:a.Feature.VectorLen()]
+	if err := vectors.Vector(a.Feature, v); err != nil {
 		return err
 	}
-	label, distances := k.o.Place(m, &v)
+	label, distances := k.o.Place(m, v)
 	if label != a.Label || !sameBits(distances, a.Distances) {
 		return errors.New("label and distances are not those of its vector")
 	}
@@ -507,7 +533,7 @@ func (k *fitChecker) members() error {
 		last = blockKey(f, c, b.at(b.count()-1))
 		return nil
 	})
-	switch want := k.placed * uint64(len(k.c.Features)); {
+	switch want := k.places; {
 	case err != nil:
 		return err
 	case n != want:
@@ -526,7 +552,8 @@ func memberHash(f Feature, c Cluster, m encodedMember) uint64 {
 	return h.Sum64()
 }
 
-// unassigned checks that each track is either placed or among the unassigned.
+// unassigned checks that each track that has the fit's features, or some of them,
+// is either placed or among the unassigned.
 func (k *fitChecker) unassigned() error {
 	n := k.placed
 	for e, err := range k.fit.unassigned.Range(nil, nil) {
@@ -542,8 +569,8 @@ func (k *fitChecker) unassigned() error {
 			k.problem(k.c.Name, string(e.Key), "is to be assigned, but has a place or no track")
 		}
 	}
-	if n != k.state.Tracks {
-		return fmt.Errorf("has or lacks places of %d tracks, there are %d", n, k.state.Tracks)
+	if want := k.state.TracksOf(k.c.Features[0]); n != want {
+		return fmt.Errorf("has or lacks places of %d tracks, there are %d", n, want)
 	}
 	return nil
 }
@@ -562,25 +589,39 @@ func (k *fitChecker) trainedFolds() error {
 		}
 		k.trained = append(k.trained, trainedTrack{TrackID(e.Key), folds})
 	}
-	slices.SortFunc(k.trained, func(a, b trainedTrack) int { return cmp.Compare(a.id, b.id) })
-	for i := range k.trained {
-		if i > 0 && k.trained[i].id == k.trained[i-1].id {
-			return fmt.Errorf("track %s has a place and folds besides", k.trained[i].id)
+	slices.SortStableFunc(k.trained, func(a, b trainedTrack) int { return cmp.Compare(a.id, b.id) })
+	byFeature := make(map[Feature][]trainedTrack)
+	tracks := uint64(0)
+	for i, t := range k.trained {
+		if i == 0 || t.id != k.trained[i-1].id {
+			tracks++
+		}
+		for _, fold := range t.folds {
+			of := byFeature[fold.feature]
+			if len(of) > 0 && of[len(of)-1].id == t.id {
+				return fmt.Errorf("track %s has a place and a fold besides", t.id)
+			}
+			byFeature[fold.feature] = append(of, trainedTrack{t.id, []trainedFold{fold}})
 		}
 	}
-	if n := uint64(len(k.trained)); n != k.c.Tracks {
-		return fmt.Errorf("knows the folds of %d tracks, was trained on %d", n, k.c.Tracks)
+	if tracks != k.c.Tracks {
+		return fmt.Errorf("knows the folds of %d tracks, was trained on %d", tracks, k.c.Tracks)
+	}
+	for i, f := range k.c.Features {
+		if n, want := uint64(len(byFeature[f])), k.c.Summaries[i].Tracks(); n != want {
+			return fmt.Errorf("knows the folds of %d tracks by %v, was trained on %d", n, f, want)
+		}
 	}
 	if k.o.Folds == nil {
 		return nil
 	}
-	want, err := k.o.Folds(k.c)
-	if err != nil {
-		return err
-	}
-	for i, t := range k.trained {
-		for j, f := range k.c.Features {
-			if j >= len(t.folds) || t.folds[j] != (trainedFold{f, want[i]}) {
+	for _, f := range k.c.Features {
+		want, err := k.o.Folds(k.c, len(byFeature[f]))
+		if err != nil {
+			return err
+		}
+		for i, t := range byFeature[f] {
+			if t.folds[0].fold != want[i] {
 				k.problem(k.c.Name, string(t.id), "is of fold %d by %v: its model has been trained on the track, or is none", want[i], f)
 			}
 		}

@@ -51,7 +51,7 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 	for _, f := range c.Features {
 		var models []*Model
 		for fold := range Fold(2) {
-			models = append(models, &Model{Feature: f, Fold: fold, Centroids: make([]Vector, 3), Clusters: []Cluster{2, 0, 1}})
+			models = append(models, madeModel(f, fold, 2, 0, 1))
 		}
 		var spots []Spot
 		for row, id := range ids {
@@ -59,7 +59,7 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 			spots = append(spots, Spot{uint32(row), a.Fold, a.Label, a.Cluster, a.Distance()})
 		}
 		SortSpots(spots, 3)
-		if err := fit.PutFeature(f, models, Summary{Sizes: make([]uint64, 3)}, spots); err != nil {
+		if err := fit.PutFeature(f, models, Summary{Sizes: sizesOf(spots, 3)}, spots); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,6 +74,20 @@ func madeFit(t fataler, w *Writer, name string, ids []TrackID) {
 	if _, err := fit.Commit([32]byte{1}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// madeModel returns a model whose centroids are all at 0.
+func madeModel(f Feature, fold Fold, clusters ...Cluster) *Model {
+	zeros := make(Vector, f.VectorLen())
+	return &Model{Feature: f, Fold: fold, Mean: zeros, Scale: zeros, Centroids: slices.Repeat([]Vector{zeros}, len(clusters)), Clusters: clusters}
+}
+
+func sizesOf(spots []Spot, k int) []uint64 {
+	sizes := make([]uint64, k)
+	for _, s := range spots {
+		sizes[s.Cluster]++
+	}
+	return sizes
 }
 
 // madePlaces returns a track's places in the models of madeFit.
@@ -129,7 +143,7 @@ func TestCheckFinds(t *testing.T) {
 		want  string
 	}{
 		"track without vectors": {
-			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorsKey(ids[1])) },
+			func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Delete(vectorsKey(Features[0], ids[1])) },
 			`key "TRAAAAA00000000002": track without its vectors`,
 		},
 		"track without arrays": {
@@ -138,15 +152,15 @@ func TestCheckFinds(t *testing.T) {
 		},
 		"vectors without track": {
 			func(tx *bbolt.Tx) error {
-				key := vectorsKey(testID(9))
-				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, new([NumFeatures]Vector)))
+				key := vectorsKey(Features[0], testID(9))
+				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, Features[:], NewVectors(Features[:])))
 			},
 			"vectors TRAAAAA00000000009: have no track",
 		},
 		"bytes not counted": {
 			func(tx *bbolt.Tx) error {
-				key := vectorsKey(testID(9))
-				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, new([NumFeatures]Vector)))
+				key := vectorsKey(Features[0], testID(9))
+				return tx.Bucket(vectorsBucket).Put(key, sealVectors(key, Features[:], NewVectors(Features[:])))
 			},
 			"vectors: have 7968 bytes, the store was left with 5976",
 		},
@@ -235,7 +249,7 @@ func TestCheckFinds(t *testing.T) {
 				key := []byte(ids[0])
 				return fit(tx, foldsBucket).Put(key, sealFolds(key, []trainedFold{{0, 1}, {5, 1}}))
 			},
-			"track TRAAAAA00000000001 has a place and folds besides",
+			"track TRAAAAA00000000001 has a place and a fold besides",
 		},
 		"place of no training": {
 			func(tx *bbolt.Tx) error { return putPlaces(tx, ids[0], madePlaces(ids[0], false)) },
@@ -263,7 +277,7 @@ func TestCheckFinds(t *testing.T) {
 		"value of another key": {
 			func(tx *bbolt.Tx) error {
 				b := tx.Bucket(vectorsBucket)
-				return b.Put(vectorsKey(ids[0]), slices.Clone(b.Get(vectorsKey(ids[1]))))
+				return b.Put(vectorsKey(Features[0], ids[0]), slices.Clone(b.Get(vectorsKey(Features[0], ids[1]))))
 			},
 			`store is damaged: key "\x00TRAAAAA00000000001": checksum differs`,
 		},
@@ -286,7 +300,7 @@ func TestCheckFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			var lines []string
-			folds := func(*Clustering) ([]Fold, error) {
+			folds := func(*Clustering, int) ([]Fold, error) {
 				var folds []Fold
 				for _, id := range ids {
 					folds = append(folds, madePlace(0, id).Fold)
@@ -307,12 +321,12 @@ func TestCheckComparesWithRecomputed(t *testing.T) {
 	w, path := testWriter(t)
 	putTestSong(t, w, testID(1), "/a", 1)
 	madeFit(t, w, "c", []TrackID{testID(1)})
-	other := func(*[NumArrays][]float64) (*[NumFeatures]Vector, error) {
+	other := func(*[NumArrays][]float64) (*VectorSet, error) {
 		_, vectors := testSong(testID(1), "/a", 1)
 		vectors[3][7] = math.Nextafter(vectors[3][7], 9)
 		return vectors, nil
 	}
-	place := func(*Model, *Vector) (Label, []float64) {
+	place := func(*Model, Vector) (Label, []float64) {
 		a := madePlace(0, testID(1))
 		return a.Label, append(a.Distances[:2:2], 8)
 	}

@@ -47,7 +47,7 @@ func CheckName(name string) error {
 // A Clustering describes one fit over all tracks then in the store.
 type Clustering struct {
 	Name         string
-	Features     []Feature // ascending
+	Features     []Feature // ascending; not all tracks have those of the sound
 	K            int       // clusters per feature
 	Folds        int
 	Seed         uint32
@@ -56,8 +56,8 @@ type Clustering struct {
 
 	Algorithm   uint32    // version of the fitting code; grows when results change
 	Fitted      time.Time // UTC
-	Tracks      uint64    // number of tracks it was fitted on
-	Generation  uint64    // the store's generation then
+	Tracks      uint64    // number of tracks it was fitted on, by at least one feature
+	Generation  uint64    // the store's generation then, see State.GenerationOf
 	Fingerprint [32]byte  // SHA-256 of the IDs and vectors it was fitted on
 	Summaries   []Summary // what the fits came to, by feature in the order of Features
 
@@ -77,6 +77,14 @@ type Summary struct {
 	Silhouette       float64 // mean of [Assignment.Silhouette]
 	DaviesBouldin    float64 // scikit-learn's davies_bouldin_score of the standardised vectors; less is better
 	CalinskiHarabasz float64 // its calinski_harabasz_score; more is better
+}
+
+// Tracks returns how many tracks the feature was fitted on.
+func (s *Summary) Tracks() (n uint64) {
+	for _, size := range s.Sizes {
+		n += size
+	}
+	return n
 }
 
 // Empty returns the clusters that got no track, ascending.
@@ -177,11 +185,11 @@ func unsealClustering(key, sealed []byte) (*Clustering, error) {
 func sealModel(key []byte, m *Model) []byte {
 	var e encoder
 	e.uint16(uint16(len(m.Centroids)))
-	e.uint16(NumStats)
-	e.float64s(m.Mean[:])
-	e.float64s(m.Scale[:])
+	e.uint16(uint16(len(m.Mean)))
+	e.float64s(m.Mean)
+	e.float64s(m.Scale)
 	for i := range m.Centroids {
-		e.float64s(m.Centroids[i][:])
+		e.float64s(m.Centroids[i])
 		e.uint16(uint16(m.Clusters[i]))
 	}
 	e.float64(m.Inertia)
@@ -191,15 +199,18 @@ func sealModel(key []byte, m *Model) []byte {
 
 func decodeModel(key, value []byte) (*Model, error) {
 	d := decoder{buf: value}
-	k, columns := int(d.uint16()), d.uint16()
-	if columns != NumStats {
-		return nil, corrupt(key, fmt.Sprintf("model of %d columns", columns))
+	k, columns := int(d.uint16()), int(d.uint16())
+	f := Feature(key[0])
+	if columns != f.VectorLen() || 8*columns*k > len(value) {
+		return nil, corrupt(key, fmt.Sprintf("model of %d centroids, %d columns", k, columns))
 	}
-	m := &Model{Centroids: make([]Vector, k), Clusters: make([]Cluster, k)}
-	d.float64s(m.Mean[:])
-	d.float64s(m.Scale[:])
+	m := &Model{Feature: f, Centroids: make([]Vector, k), Clusters: make([]Cluster, k)}
+	m.Mean, m.Scale = make(Vector, columns), make(Vector, columns)
+	d.float64s(m.Mean)
+	d.float64s(m.Scale)
 	for i := range m.Centroids {
-		d.float64s(m.Centroids[i][:])
+		m.Centroids[i] = make(Vector, columns)
+		d.float64s(m.Centroids[i])
 		m.Clusters[i] = Cluster(d.uint16())
 	}
 	m.Inertia, m.Steps = d.float64(), d.uint32()
@@ -249,7 +260,7 @@ type storedFit struct {
 }
 
 // labelClusters has the cluster of each label of each fold of each feature.
-type labelClusters [NumFeatures][][]Cluster
+type labelClusters [NumArrays][][]Cluster
 
 // fit returns the buckets of a clustering's fit. A DB keeps those it was asked
 // for last, for finding them takes as long as looking up a track.
@@ -306,7 +317,7 @@ func (fit *storedFit) modelsOf(f Feature) (models []*Model, err error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Feature, m.Fold = f, Fold(len(models))
+		m.Fold = Fold(len(models))
 		models = append(models, m)
 	}
 	return models, nil

@@ -85,8 +85,8 @@ func TestCompactAndBackupRefuseDamage(t *testing.T) {
 	var vectors []byte
 	err := w.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(vectorsBucket)
-		vectors = bytes.Clone(b.Get(vectorsKey(testID(7))))
-		return b.Delete(vectorsKey(testID(7)))
+		vectors = bytes.Clone(b.Get(vectorsKey(Features[0], testID(7))))
+		return b.Delete(vectorsKey(Features[0], testID(7)))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,9 @@ func TestCompactAndBackupRefuseDamage(t *testing.T) {
 		t.Errorf("Backup left %q", left)
 	}
 	// Make it whole again for the check that ends the test.
-	err = w.update(func(tx *bbolt.Tx) error { return tx.Bucket(vectorsBucket).Put(vectorsKey(testID(7)), vectors) })
+	err = w.update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(vectorsBucket).Put(vectorsKey(Features[0], testID(7)), vectors)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -273,12 +273,53 @@ func guardUnless(outside *bool, fn func() error) (err error) {
 // State is what the store says of itself without being searched.
 type State struct {
 	Tracks     uint64 // number of tracks
-	Generation uint64 // grows whenever a track is added, changed or removed
+	Sound      uint64 // number of those that have the sound features
+	Generation uint64 // grows whenever a track's vectors of the eight features are added, changed or removed
 	Files      uint64 // song files remembered
 	BadFiles   uint64 // those of them that could not be read
 
-	nextFit uint32
-	bytes   [numParts]uint64 // of keys and values
+	soundGeneration uint64 // grows whenever vectors of sound features are added, changed or removed
+	nextFit         uint32
+	bytes           [numParts]uint64 // of keys and values
+}
+
+// TracksOf returns how many tracks have a feature.
+func (s *State) TracksOf(f Feature) uint64 {
+	if f.IsSound() {
+		return s.Sound
+	}
+	return s.Tracks
+}
+
+// GenerationOf returns a number that grows whenever a vector is added, changed or
+// removed by one of the features, which ascend.
+func (s *State) GenerationOf(features []Feature) (n uint64) {
+	if !features[0].IsSound() {
+		n += s.Generation
+	}
+	if features[len(features)-1].IsSound() {
+		n += s.soundGeneration
+	}
+	return n
+}
+
+// countVectors counts that a track's vectors change which lie together with those
+// of a feature: whether it had any before, and whether it has now.
+func (s *State) countVectors(f Feature, before, now bool) {
+	if !f.IsSound() {
+		s.Generation++
+		return
+	}
+	s.soundGeneration++
+	if f != SoundFeatures[0] {
+		return // a track has both or neither
+	}
+	if before {
+		s.Sound--
+	}
+	if now {
+		s.Sound++
+	}
 }
 
 // A part is a bucket whose bytes the state counts.
@@ -342,7 +383,8 @@ func unsealState(sealed []byte) (State, error) {
 		return State{}, err
 	}
 	d := decoder{buf: value}
-	s := State{Tracks: d.uint64(), Generation: d.uint64(), nextFit: d.uint32(), Files: d.uint64(), BadFiles: d.uint64()}
+	s := State{Tracks: d.uint64(), Generation: d.uint64(), nextFit: d.uint32(), Files: d.uint64(), BadFiles: d.uint64(),
+		Sound: d.uint64(), soundGeneration: d.uint64()}
 	for p := range s.bytes {
 		s.bytes[p] = d.uint64()
 	}
@@ -356,17 +398,19 @@ func putState(tx *bbolt.Tx, s State) error {
 	e.uint32(s.nextFit)
 	e.uint64(s.Files)
 	e.uint64(s.BadFiles)
+	e.uint64(s.Sound)
+	e.uint64(s.soundGeneration)
 	for _, n := range s.bytes {
 		e.uint64(n)
 	}
 	return tx.Bucket(metaBucket).Put(stateKey, seal(stateKey, e.buf))
 }
 
-// complete returns ErrCorrupt unless the store has n tracks.
-func (s *snapshot) complete(n uint64) error {
+// complete returns ErrCorrupt unless n tracks have a feature.
+func (s *snapshot) complete(f Feature, n uint64) error {
 	state, err := s.state()
-	if err == nil && state.Tracks != n {
-		err = fmt.Errorf("%w: found %d tracks of %d", ErrCorrupt, n, state.Tracks)
+	if err == nil && state.TracksOf(f) != n {
+		err = fmt.Errorf("%w: found %d tracks of %d", ErrCorrupt, n, state.TracksOf(f))
 	}
 	return err
 }
@@ -413,8 +457,8 @@ func (db *DB) Spans(n int) (spans []Span, err error) {
 	return spans, err
 }
 
-// Complete returns ErrCorrupt unless the store has n tracks. A scan of all
-// tracks asks that itself.
-func (db *DB) Complete(n int) error {
-	return db.view(func(s *snapshot) error { return s.complete(uint64(n)) })
+// Complete returns ErrCorrupt unless n tracks have a feature. A scan of all tracks
+// asks that itself.
+func (db *DB) Complete(f Feature, n int) error {
+	return db.view(func(s *snapshot) error { return s.complete(f, uint64(n)) })
 }

@@ -19,7 +19,8 @@
 //	                                                  last written, anything was; nanoseconds since 1970
 //	tracks    ID[18]                                  Track
 //	arrays    ID[18] group uint8                      arrays of group 0 (the eight features) or 1 (the other seven)
-//	vectors   group uint8, ID[18]                     Vectors of group 0 (the eight features)
+//	vectors   group uint8, ID[18]                     Vectors of group 0 (the eight features), or of the sound
+//	                                                  feature of that number (12, 13)
 //	files     path                                    File
 //	names     clustering name                         Clustering
 //	fits      fit uint32                              bucket, one per fit, with the buckets below
@@ -37,8 +38,8 @@
 //
 // # Values
 //
-//	State       uint64 tracks, generation; uint32 next fit; uint64 files, bad files; uint64 bytes of the keys and
-//	            values in tracks, arrays, vectors and files
+//	State       uint64 tracks, generation; uint32 next fit; uint64 files, bad files; uint64 tracks with sound
+//	            features, their generation; uint64 bytes of the keys and values in tracks, arrays, vectors and files
 //	Track       strings artist, title, release, song ID, artist ID, MusicBrainz ID; int32 three 7digital
 //	            IDs (artist, release, track), year, key, mode; float64 duration, tempo, loudness; string
 //	            path, uint32 row
@@ -84,19 +85,23 @@
 //
 // # Invariants
 //
-//   - Every track has arrays of group 0 and a vector of every feature; no
-//     array or vector is without its track. One transaction writes them.
-//   - State counts what is in the other buckets. The generation grows with every
-//     transaction that changes what a clustering would be fitted on.
-//   - In a named fit a track has a place by each of the fit's features, or it is
-//     among the unassigned: it came after the fit, or changed since.
+//   - Every track has arrays of group 0 and a vector of each of the eight
+//     features. A track has vectors of the sound features if, and only if, it has
+//     their arrays, both of them. No array or vector is without its track. One
+//     transaction writes them.
+//   - State counts what is in the other buckets. The generations grow with every
+//     transaction that changes what a clustering would be fitted on, by the eight
+//     features and by the sound features.
+//   - In a named fit a track that has any of the fit's features has a place by
+//     each that it has, or it is among the unassigned: it came after the fit, or
+//     changed since.
 //   - Each place has one member, and each member its place. A block of members
 //     ends before the next begins.
-//   - Folds has the tracks that the fit was trained on and that have no place
-//     now: those changed since, and those that have left the store. With the
-//     places that say that the fit was trained on their track, they are the
-//     tracks that the fit was trained on; and the fold of each is the one that
-//     held it out.
+//   - Folds has, by each feature, the tracks that the fit was trained on and that
+//     have no place now: those changed since, those that have left the store, and
+//     those that lack a sound feature now. With the places that say that the fit
+//     was trained on their track, they are the tracks that the fit was trained on;
+//     and the fold of each is the one that held it out.
 //   - A name points to a complete fit. A fit without a name is what a killed
 //     process left; the next writer removes it.
 //   - The tracks that a file lists are in the store, be they its own or those

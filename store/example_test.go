@@ -35,8 +35,8 @@ func putAndAsk(path string) error {
 		Source: store.Source{Path: "/songs/TRAAAAW128F429D538.h5"},
 	}}
 	song.Arrays[store.BeatsStart] = []float64{0.58521, 1.19196, 1.78893}
-	var vectors [store.NumFeatures]store.Vector // package seqstat computes them
-	_, err = w.Put(store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, &vectors)}})
+	vectors := store.NewVectors(store.Features[:]) // package seqstat computes them
+	_, err = w.Put(store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(song, vectors)}})
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}

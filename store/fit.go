@@ -249,8 +249,8 @@ func unassign(fit *bbolt.Bucket, id TrackID) error {
 // counted of them.
 type fitEditor struct {
 	fit     *bbolt.Bucket
-	tallies [NumFeatures]*tally // those needed so far
-	bytes   int64               // more of them than before
+	tallies [NumArrays]*tally // those needed so far, by feature
+	bytes   int64             // more of them than before
 }
 
 func (e *fitEditor) bucket(name []byte) *bbolt.Bucket { return e.fit.Bucket(name) }
@@ -276,7 +276,7 @@ func (e *fitEditor) tally(f Feature) (*tally, error) {
 
 // finish saves the counts.
 func (e *fitEditor) finish() error {
-	if e.tallies == [NumFeatures]*tally{} {
+	if e.tallies == [NumArrays]*tally{} {
 		return nil // nothing has changed
 	}
 	b := e.bucket(talliesBucket)
@@ -286,7 +286,7 @@ func (e *fitEditor) finish() error {
 	}
 	n := binary.LittleEndian.Uint64(value) + uint64(e.bytes)
 	err = b.Put(fitBytesKey, sealFitBytes(n))
-	for _, f := range Features {
+	for _, f := range AllFeatures {
 		if t := e.tallies[f]; t != nil {
 			err = errors.Join(err, b.Put(tallyKey(f), sealTally(tallyKey(f), t)))
 		}
@@ -300,16 +300,17 @@ func (e *fitEditor) assign(p *Placed) error {
 	if e.bucket(assignmentsBucket).Get(key) != nil {
 		return corrupt(key, "has a place already")
 	}
-	if err := e.markTrained(p); err != nil {
+	folds, err := e.markTrained(p)
+	if err != nil {
 		return err
 	}
 	encoded, _ := EncodeAssignments(nil, p.ID, p.Places)
 	sealed := encoded.sealed
 	e.bytes += int64(len(key) + len(sealed))
-	err := errors.Join(
+	err = errors.Join(
 		e.bucket(assignmentsBucket).Put(key, sealed),
 		e.bucket(unassignedBucket).Delete(key),
-		e.bucket(foldsBucket).Delete(key))
+		e.putFolds(key, folds))
 	for i := range p.Places {
 		a := &p.Places[i]
 		t, tallyErr := e.tally(a.Feature)
@@ -323,27 +324,44 @@ func (e *fitEditor) assign(p *Placed) error {
 }
 
 // markTrained sets which places are by features that the fit was trained on the
-// track by.
-func (e *fitEditor) markTrained(p *Placed) error {
-	key := []byte(p.ID)
-	u := Unassigned{ID: p.ID}
-	if sealed := e.bucket(foldsBucket).Get(key); sealed != nil {
-		value, err := unseal(key, sealed)
-		if err == nil {
-			u.folds, err = decodeFolds(key, value)
-		}
-		if err != nil {
-			return err
-		}
+// track by. It returns the folds of the features that the track has no place by.
+func (e *fitEditor) markTrained(p *Placed) ([]trainedFold, error) {
+	folds, err := e.folds([]byte(p.ID))
+	if err != nil {
+		return nil, err
 	}
+	u := Unassigned{ID: p.ID, folds: folds}
 	for i := range p.Places {
 		a := &p.Places[i]
 		var fold Fold
 		if fold, a.Trained = u.Fold(a.Feature); a.Trained && a.Fold != fold {
-			return fmt.Errorf("track %s is labelled by fold %d: it was held out by fold %d", p.ID, a.Fold, fold)
+			return nil, fmt.Errorf("track %s is labelled by fold %d: it was held out by fold %d", p.ID, a.Fold, fold)
 		}
 	}
-	return nil
+	return slices.DeleteFunc(folds, func(t trainedFold) bool {
+		return slices.ContainsFunc(p.Places, func(a Assignment) bool { return a.Feature == t.feature })
+	}), nil
+}
+
+// folds returns the folds of features that the fit was trained on a track by, and
+// that the track has no place by.
+func (e *fitEditor) folds(key []byte) ([]trainedFold, error) {
+	sealed := e.bucket(foldsBucket).Get(key)
+	if sealed == nil {
+		return nil, nil
+	}
+	value, err := unseal(key, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return decodeFolds(key, value)
+}
+
+func (e *fitEditor) putFolds(key []byte, folds []trainedFold) error {
+	if len(folds) == 0 {
+		return e.bucket(foldsBucket).Delete(key)
+	}
+	return e.bucket(foldsBucket).Put(key, sealFolds(key, folds))
 }
 
 // unassign removes a track's places, if it has any.
@@ -362,7 +380,10 @@ func (e *fitEditor) unassign(id TrackID) error {
 		return err
 	}
 	e.bytes -= int64(len(key) + len(sealed))
-	var folds []trainedFold
+	folds, err := e.folds(key)
+	if err != nil {
+		return err
+	}
 	for i := range places {
 		a := &places[i]
 		if a.Trained {
@@ -380,10 +401,8 @@ func (e *fitEditor) unassign(id TrackID) error {
 			return err
 		}
 	}
-	if folds != nil {
-		err = e.bucket(foldsBucket).Put(key, sealFolds(key, folds))
-	}
-	return errors.Join(err, e.bucket(assignmentsBucket).Delete(key))
+	slices.SortFunc(folds, func(s, t trainedFold) int { return cmp.Compare(s.feature, t.feature) })
+	return errors.Join(e.putFolds(key, folds), e.bucket(assignmentsBucket).Delete(key))
 }
 
 // DeleteClustering removes a clustering. It returns ErrNotClustered when there

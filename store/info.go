@@ -11,6 +11,7 @@ type Info struct {
 	Path          string
 	FormatVersion int
 	Tracks        int
+	Sound         int // tracks that have the sound features
 	Generation    uint64
 	Files         int // song files remembered
 	BadFiles      int // those that could not be read
@@ -48,7 +49,7 @@ func (info *Info) count(s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	info.Tracks, info.Generation = int(state.Tracks), state.Generation
+	info.Tracks, info.Sound, info.Generation = int(state.Tracks), int(state.Sound), state.Generation
 	info.Files, info.BadFiles = int(state.Files), int(state.BadFiles)
 	for _, t := range []struct {
 		key []byte

@@ -74,7 +74,7 @@ func checkKept(t *testing.T, path string) {
 			if arrays, err := db.Arrays(id); err != nil || !reflect.DeepEqual(arrays, song.Arrays) {
 				t.Errorf("Arrays = %v, %v, want %v", arrays, err, song.Arrays)
 			}
-			if v, err := db.TrackVectors(id); err != nil || v != *vectors {
+			if v, err := db.TrackVectors(id); err != nil || !reflect.DeepEqual(v, *vectors) {
 				t.Errorf("TrackVectors = %v, %v, want %v", v, err, vectors)
 			}
 			if a, err := db.TrackAssignments(c, id); err != nil || !reflect.DeepEqual(a, madePlaces(id, true)) {

@@ -38,11 +38,20 @@ func arraysKey(id TrackID, g group) []byte {
 	return append([]byte(id), byte(g))
 }
 
-// featureVectors is the group of the eight features' vectors.
-const featureVectors = 0
+// vectorGroups are the features whose vectors are one value. Its key begins with
+// the number of the first of them.
+var vectorGroups = [...][]Feature{Features[:], {Pitches}, {Timbre}}
 
-func vectorsKey(id TrackID) []byte {
-	return append([]byte{featureVectors}, id...)
+// groupOf returns what the keys of the vectors of a feature begin with.
+func groupOf(f Feature) byte {
+	if f.IsSound() {
+		return byte(f)
+	}
+	return byte(Features[0])
+}
+
+func vectorsKey(f Feature, id TrackID) []byte {
+	return append([]byte{groupOf(f)}, id...)
 }
 
 func fitKey(fit uint32) []byte {

@@ -242,7 +242,7 @@ func (m *modelTest) compareSong(t *rapid.T, db *DB, id TrackID, want plainSong) 
 	if track != song.Track || !reflect.DeepEqual(arrays, song.Arrays) {
 		t.Fatalf("track %s is not version %d of %s", id, want.version, want.path)
 	}
-	if v, err := db.TrackVectors(id); err != nil || v != *vectors {
+	if v, err := db.TrackVectors(id); err != nil || !reflect.DeepEqual(v, *vectors) {
 		t.Fatalf("vectors of %s: %v, %v", id, v, err)
 	}
 }

@@ -14,28 +14,32 @@ type EncodedSong struct {
 	ID      TrackID
 	path    string // of the track's source
 	track   []byte
-	arrays  [numGroups][]byte // nil when the group was not read
-	vectors []byte
+	arrays  [numGroups][]byte         // nil when the group was not read
+	vectors [len(vectorGroups)][]byte // nil when the song lacks them
 }
 
-// EncodeSong encodes a song and its stat vectors. The seven arrays beside the
-// features are kept if any of them was read.
-func EncodeSong(s *Song, vectors *[NumFeatures]Vector) *EncodedSong {
+// EncodeSong encodes a song and its stat vectors, of the eight features or of all.
+// The seven arrays beside the features are kept if any of them was read.
+func EncodeSong(s *Song, vectors *VectorSet) *EncodedSong {
 	e := &EncodedSong{ID: s.ID, path: s.Source.Path, track: sealTrack(&s.Track)}
 	for g := range numGroups {
 		if first, end := g.span(); slices.ContainsFunc(s.Arrays[first:end], func(a []float64) bool { return a != nil }) {
 			e.arrays[g] = seal(arraysKey(s.ID, g), appendArrays(nil, g, &s.Arrays))
 		}
 	}
-	e.vectors = sealVectors(vectorsKey(s.ID), vectors)
+	for g, features := range vectorGroups {
+		if vectors[features[0]] != nil {
+			e.vectors[g] = sealVectors(vectorsKey(features[0], s.ID), features, vectors)
+		}
+	}
 	return e
 }
 
 // Size returns how many bytes the song takes.
 func (s *EncodedSong) Size() int {
-	n := len(s.track) + len(s.vectors)
-	for _, a := range s.arrays {
-		n += len(a)
+	n := 0
+	for _, part := range s.parts() {
+		n += len(*part)
 	}
 	return n
 }
@@ -65,7 +69,10 @@ func (s *EncodedSong) UnmarshalBinary(data []byte) error {
 }
 
 func (s *EncodedSong) parts() []*[]byte {
-	parts := []*[]byte{&s.track, &s.vectors}
+	parts := []*[]byte{&s.track}
+	for g := range s.vectors {
+		parts = append(parts, &s.vectors[g])
+	}
 	for g := range s.arrays {
 		parts = append(parts, &s.arrays[g])
 	}
@@ -117,17 +124,18 @@ func unsealTrack(key, sealed []byte) (Track, error) {
 
 // sealVectors encodes vectors, each with a checksum of its own: who asks for one
 // of them does not pay for the others.
-func sealVectors(key []byte, vectors *[NumFeatures]Vector) []byte {
-	e := encoder{make([]byte, 0, vectorsHeadLen(NumFeatures)+NumFeatures*(8*NumStats+sumLen))}
-	e.uint8(NumFeatures)
-	for _, f := range Features {
+func sealVectors(key []byte, features []Feature, vectors *VectorSet) []byte {
+	n := len(features)
+	e := encoder{make([]byte, 0, vectorsHeadLen(n)+n*(8*features[0].VectorLen()+sumLen))}
+	e.uint8(uint8(n))
+	for _, f := range features {
 		e.uint8(uint8(f))
-		e.uint8(NumStats)
+		e.uint8(uint8(f.VectorLen()))
 	}
 	e.buf = seal(key, e.buf)
-	for _, f := range Features {
+	for _, f := range features {
 		at := len(e.buf)
-		e.float64s(vectors[f][:])
+		e.float64s(vectors[f][:f.VectorLen()])
 		e.uint32(vectorSum(key, f, e.buf[at:]))
 	}
 	return e.buf
@@ -151,8 +159,8 @@ func checkVectors(key, value []byte) error {
 	return checkSum(key, value[:vectorsHeadLen(int(value[0]))])
 }
 
-// Vectors are a track's stat vectors, where they lie in the file. A scan hands
-// them out until its next step.
+// Vectors are those of a track's stat vectors that lie together, where they are in
+// the file: see [DB.Vectors]. A scan hands them out until its next step.
 type Vectors struct{ key, value []byte }
 
 // ID returns the track's ID.
@@ -161,9 +169,10 @@ func (v *Vectors) ID() TrackID { return TrackID(v.IDBytes()) }
 // IDBytes returns the ID's bytes, which are the scan's.
 func (v *Vectors) IDBytes() []byte { return v.key[1:] }
 
-// Vector sets dst to the track's vector of a feature. It returns ErrCorrupt when
-// there is none, or another than was written.
-func (v *Vectors) Vector(f Feature, dst *Vector) error {
+// Vector sets dst to the track's vector of one of the features that lie together;
+// it has their length. It returns ErrCorrupt when there is none, or another than
+// was written.
+func (v *Vectors) Vector(f Feature, dst Vector) error {
 	at := vectorsHeadLen(int(v.value[0]))
 	for i := range int(v.value[0]) {
 		length := 8 * int(v.value[2+2*i])
@@ -174,7 +183,7 @@ func (v *Vectors) Vector(f Feature, dst *Vector) error {
 		case Feature(v.value[1+2*i]) != f:
 			at = end
 			continue
-		case length != 8*NumStats:
+		case length != 8*f.VectorLen():
 			return corrupt(v.key, fmt.Sprintf("vector of %v has %d bytes", f, length))
 		}
 		numbers := v.value[at : at+length]
@@ -182,18 +191,8 @@ func (v *Vectors) Vector(f Feature, dst *Vector) error {
 			return corrupt(v.key, fmt.Sprintf("checksum of %v differs", f))
 		}
 		d := decoder{buf: numbers}
-		d.float64s(dst[:])
+		d.float64s(dst)
 		return nil
 	}
 	return corrupt(v.key, fmt.Sprintf("no vector of %v", f))
-}
-
-// All returns the track's vectors of the eight features.
-func (v *Vectors) All() (all [NumFeatures]Vector, err error) {
-	for _, f := range Features {
-		if err := v.Vector(f, &all[f]); err != nil {
-			return all, err
-		}
-	}
-	return all, nil
 }

@@ -32,7 +32,7 @@ func (s *snapshot) trackNotFound(id TrackID) error {
 	if err != nil {
 		return err
 	}
-	vectors, err := s.vectors.Get(vectorsKey(id))
+	vectors, err := s.vectors.Get(vectorsKey(Features[0], id))
 	if err != nil {
 		return err
 	}
@@ -59,33 +59,36 @@ func (db *DB) Tracks(span Span) iter.Seq2[*Track, error] {
 				return nil
 			}
 		}
-		return s.completeSpan(span, n)
+		if span != (Span{}) {
+			return nil
+		}
+		return s.complete(Features[0], n)
 	})
 }
 
-// completeSpan returns ErrCorrupt if the span is of all tracks, and they are not
-// n.
-func (s *snapshot) completeSpan(span Span, n uint64) error {
-	if span != (Span{}) {
-		return nil
-	}
-	return s.complete(n)
-}
-
 // TrackIDs returns the IDs of all tracks in row order.
-func (db *DB) TrackIDs() ([]TrackID, error) {
+func (db *DB) TrackIDs() ([]TrackID, error) { return db.trackIDs(Features[0]) }
+
+// TrackIDsWith returns the IDs of the tracks that have a feature, in row order.
+func (db *DB) TrackIDsWith(f Feature) ([]TrackID, error) { return db.trackIDs(f) }
+
+func (db *DB) trackIDs(f Feature) ([]TrackID, error) {
 	var all []byte
 	err := db.view(func(s *snapshot) error {
-		for e, err := range s.tracks.Range(nil, nil) {
+		bucket, prefix := &s.tracks, 0
+		if f.IsSound() {
+			bucket, prefix = &s.vectors, 1
+		}
+		for e, err := range bucket.Prefix(vectorsKey(f, "")[:prefix]) {
 			if err != nil {
 				return err
 			}
-			if len(e.Key) != TrackIDLen {
+			if len(e.Key) != prefix+TrackIDLen {
 				return corrupt(e.Key, "track ID has the wrong length")
 			}
-			all = append(all, e.Key...)
+			all = append(all, e.Key[prefix:]...)
 		}
-		return s.complete(uint64(len(all) / TrackIDLen))
+		return s.complete(f, uint64(len(all)/TrackIDLen))
 	})
 	// One string for all: a million small ones would cost the collector more
 	// than the IDs take.
@@ -129,35 +132,57 @@ func (s *snapshot) arraysOf(id TrackID) (arrays [NumArrays][]float64, err error)
 	return arrays, nil
 }
 
-// TrackVectors returns a track's stat vectors of the eight features, or
-// ErrTrackNotFound.
-func (db *DB) TrackVectors(id TrackID) (all [NumFeatures]Vector, err error) {
+// TrackVectors returns a track's stat vectors of the given features, of all that it
+// has when none is given. Those of sound features are nil if the track lacks them.
+// It returns ErrTrackNotFound when there is no such track.
+func (db *DB) TrackVectors(id TrackID, features ...Feature) (all VectorSet, err error) {
+	if len(features) == 0 {
+		features = AllFeatures
+	}
 	err = db.view(func(s *snapshot) error {
-		v, err := s.vectorsOf(id)
-		if err == nil {
-			all, err = v.All()
+		var v *Vectors // of the group read last
+		for _, f := range features {
+			if v == nil || v.key[0] != groupOf(f) {
+				if v, err = s.vectorsOf(f, id); err != nil {
+					return err
+				}
+			}
+			if v.value == nil {
+				continue
+			}
+			all[f] = make(Vector, f.VectorLen())
+			if err := v.Vector(f, all[f]); err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 	return all, err
 }
 
-func (s *snapshot) vectorsOf(id TrackID) (*Vectors, error) {
-	key := vectorsKey(id)
+// vectorsOf returns those of a track's vectors that lie together with a feature's.
+// Their value is nil when it is a sound feature and the track lacks it.
+func (s *snapshot) vectorsOf(f Feature, id TrackID) (*Vectors, error) {
+	key := vectorsKey(f, id)
 	value, err := s.vectors.Get(key)
-	if err == nil && value == nil {
+	switch {
+	case err != nil || value != nil:
+	case f.IsSound():
+		_, err = s.track(id)
+	default:
 		err = s.trackNotFound(id)
 	}
 	return &Vectors{key, value}, err
 }
 
-// Vectors yields the stat vectors of a span's tracks in row order. They are the
-// loop's until its next step.
-func (db *DB) Vectors(span Span) iter.Seq2[*Vectors, error] {
+// Vectors yields those stat vectors of a span's tracks that lie together with a
+// feature's, in row order: of the eight features, or of the sound feature and the
+// tracks that have it. They are the loop's until its next step.
+func (db *DB) Vectors(f Feature, span Span) iter.Seq2[*Vectors, error] {
 	return rows(db, func(s *snapshot, yield func(*Vectors) bool) error {
 		n := uint64(0)
 		var v Vectors
-		for e, err := range s.vectors.Range(span.bounds(featureVectors)) {
+		for e, err := range s.vectors.Range(span.bounds(groupOf(f))) {
 			if err != nil {
 				return err
 			}
@@ -169,6 +194,9 @@ func (db *DB) Vectors(span Span) iter.Seq2[*Vectors, error] {
 				return nil
 			}
 		}
-		return s.completeSpan(span, n)
+		if span != (Span{}) {
+			return nil
+		}
+		return s.complete(f, n)
 	})
 }

@@ -25,20 +25,20 @@ const testFeature = Feature(BarsStart)
 func testID(i int) TrackID { return TrackID(fmt.Sprintf("TRAAAAA%011X", i)) }
 
 // testSong returns a song whose arrays and vectors depend on seed.
-func testSong(id TrackID, path string, seed int) (*Song, *[NumFeatures]Vector) {
+func testSong(id TrackID, path string, seed int) (*Song, *VectorSet) {
 	s := &Song{Track: Track{
 		ID: id, ArtistName: "Björk", Title: fmt.Sprint("Song ", seed), Release: "R", SongID: "SO1", ArtistID: "AR1",
 		Year: 1997, Key: 11, Mode: 1, Duration: 200.5, Tempo: 120.25, Loudness: -4.5,
 		Source: Source{Path: path, Row: 3},
 	}}
-	var vectors [NumFeatures]Vector
+	vectors := NewVectors(Features[:])
 	for _, f := range Features {
 		s.Arrays[f] = []float64{0.1, 0.25, float64(seed)}
 		for i := range vectors[f] {
 			vectors[f][i] = float64(seed) + float64(i)/3
 		}
 	}
-	return s, &vectors
+	return s, vectors
 }
 
 func testWriter(t *testing.T) (*Writer, string) {
@@ -95,7 +95,7 @@ func checkInvariants(t *testing.T, path string) {
 			t.Errorf("state counts %d tracks, there are %d", state.Tracks, len(ids))
 		}
 		n := 0
-		for _, err := range db.Vectors(Span{}) {
+		for _, err := range db.Vectors(Features[0], Span{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestPutAndRead(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(arrays, song.Arrays) {
 			t.Errorf("Arrays = %v, %v, want %v", arrays, err, song.Arrays)
 		}
-		if v, err := db.TrackVectors(song.ID); err != nil || v != *vectors {
+		if v, err := db.TrackVectors(song.ID); err != nil || !reflect.DeepEqual(v, *vectors) {
 			t.Errorf("TrackVectors = %v, %v, want %v", v, err, vectors)
 		}
 		if _, err := db.Track(testID(2)); !errors.Is(err, ErrTrackNotFound) {
@@ -240,7 +240,9 @@ func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	}
 	var models []*Model
 	for fold := range Fold(2) {
-		models = append(models, &Model{Feature: f, Fold: fold, Centroids: make([]Vector, 2), Clusters: []Cluster{1, 0}, Inertia: 3, Steps: 4})
+		m := madeModel(f, fold, 1, 0)
+		m.Inertia, m.Steps = 3, 4
+		models = append(models, m)
 	}
 	var spots []Spot
 	var encoded []EncodedAssignments
@@ -252,7 +254,7 @@ func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
 	}
 	SortSpots(spots, 2)
 	err = errors.Join(
-		fit.PutFeature(f, models, Summary{}, spots),
+		fit.PutFeature(f, models, Summary{Sizes: sizesOf(spots, 2)}, spots),
 		fit.PutAssignments(encoded),
 		commit(fit))
 	if err != nil {
@@ -884,11 +886,15 @@ func TestChecksumBindsValueToKey(t *testing.T) {
 func TestGoldenBytes(t *testing.T) {
 	song, vectors := testSong(testID(1), "/a", 7)
 	encoded := EncodeSong(song, vectors)
+	zeros := make(Vector, NumStats)
 	file := &File{Path: "/a", Size: 5, ModTime: 6, Arrays: AllArrays, Tracks: []TrackID{song.ID}, Bad: &Failure{"open", "why", time.Unix(0, 8)}}
 	clustering := &Clustering{Name: "n", Features: []Feature{1, 7}, K: 32, Folds: 5, Seed: 42, BatchSize: 2048, RandomStream: "s", Algorithm: 1, Fitted: time.Unix(0, 9), Tracks: 10, Generation: 11, Fingerprint: [32]byte{1}, fit: 12,
 		Summaries: []Summary{{Inertia: 1.5, DistinctRows: 9, MeanAgreement: 0.5, LeastAgreement: 0.25, Sizes: []uint64{10, 0},
 			Silhouette: 0.125, DaviesBouldin: 2.5, CalinskiHarabasz: 100}, {}}}
-	model := &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
+	model := &Model{Mean: zeros, Scale: zeros, Centroids: []Vector{zeros}, Clusters: []Cluster{3}, Inertia: 1.5, Steps: 7}
+	sound := NewVectors(AllFeatures)
+	sound[Timbre][NumSoundStats-1] = 2.5
+	sealedSound := EncodeSong(song, sound).vectors
 	places := []Assignment{
 		{Feature: 1, Fold: 4, Label: 1, Cluster: 2, Trained: true, Distances: []float64{1.5, 0.5, 0x1.23456789abcdep-3}},
 		{Feature: 7, Fold: 3, Label: 0, Cluster: 1, Distances: []float64{0, 0, 1}},
@@ -900,8 +906,9 @@ func TestGoldenBytes(t *testing.T) {
 	}{
 		{"track", goldenTrack, encoded.track},
 		{"arrays", goldenArrays, encoded.arrays[featureGroup]},
-		{"vectors", goldenVectors, encoded.vectors[:21+24]},
-		{"last vector", goldenLastVector, encoded.vectors[len(encoded.vectors)-12:]},
+		{"vectors", goldenVectors, encoded.vectors[0][:21+24]},
+		{"last vector", goldenLastVector, encoded.vectors[0][len(encoded.vectors[0])-12:]},
+		{"sound vector", goldenSoundVector, append(sealedSound[2][:7:7], sealedSound[2][7+8*89:]...)},
 		{"file", goldenFile, sealFile(file)},
 		{"clustering", goldenClustering, sealClustering(clustering)},
 		{"model", goldenModel, sealModel(modelKey(1, 2), model)[4+3*240:]},
@@ -967,15 +974,17 @@ func FuzzDecoders(f *testing.F) {
 	song, vectors := testSong(testID(1), "/a", 7)
 	encoded := EncodeSong(song, vectors)
 	value := func(sealed []byte) []byte { return sealed[:len(sealed)-sumLen] }
+	zeros := make(Vector, NumStats)
 	f.Add(value(encoded.track))
 	f.Add(value(encoded.arrays[0]))
 	f.Add(value(sealFile(&File{Path: "/a", Bad: &Failure{}})))
 	f.Add(value(sealClustering(&Clustering{Features: []Feature{1}, Summaries: []Summary{{Sizes: []uint64{1}}}})))
-	f.Add(value(sealModel(nil, &Model{Centroids: make([]Vector, 1), Clusters: []Cluster{0}})))
+	f.Add(value(sealModel(nil, &Model{Mean: zeros, Scale: zeros, Centroids: []Vector{zeros}, Clusters: []Cluster{0}})))
 	f.Add(value(encodePlaces("", []Assignment{{Distances: []float64{1, 2, 3}}})))
 	f.Add(value(sealTally(nil, &tally{make([]clusterTally, 2)})))
 	f.Add(value(sealFolds(nil, []trainedFold{{1, 2}})))
-	f.Add(encoded.vectors)
+	f.Add(encoded.vectors[0])
+	f.Add(EncodeSong(song, NewVectors(AllFeatures)).vectors[1])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		key := []byte(testID(1))
 		sealed := seal(key, bytes.Clone(data))
@@ -1012,9 +1021,8 @@ func FuzzDecoders(f *testing.F) {
 		folds, err := decodeFolds(key, data)
 		same("folds", err, func() []byte { return sealFolds(key, folds) })
 		if err := checkVectors(key, data); err == nil {
-			var v Vector
-			for _, f := range Features {
-				same("vector", (&Vectors{key, data}).Vector(f, &v), nil)
+			for _, f := range AllFeatures {
+				same("vector", (&Vectors{key, data}).Vector(f, make(Vector, f.VectorLen())), nil)
 			}
 		}
 		var arrays [NumArrays][]float64
@@ -1029,6 +1037,7 @@ const (
 	goldenTrack       = "06426ac3b6726b06536f6e672037015203534f310341523100000000000000000000000000cd0700000b0000000100000000000000001069400000000000105e4000000000000012c0022f610300000062cdb9cc"
 	goldenArrays      = "182203022203022203022203022203022203022203022203021328b52ffd201855000018140a2801540302120628b52ffd201855000018000005015403021206fed9f7d0"
 	goldenVectors     = "08001e011e021e031e041e051e061e071eb17a8f9a0000000000001c405555555555551d40abaaaaaaaaaa1e40"
+	goldenSoundVector = "010d5a2b17d1cf0000000000000440a09e515d"
 	goldenLastVector  = "aaaaaaaaaaaa3040a57b3363"
 	goldenFile        = "030500000000000000060000000000000001000000545241414141413030303030303030303031046f70656e0377687908000000000000003769637a"
 	goldenClustering  = "0c0000000201072000000000000000050000000000000000080000000000002a00000001730100000009000000000000000a000000000000000b0000000000000020010000000000000000000000000000000000000000000000000000000000000002000000000000f83f0900000000000000000000000000e03f000000000000d03f02000a000000000000000000000000000000000000000000c03f000000000000044000000000000059400000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000006b326fb"

@@ -70,7 +70,7 @@ func (a Array) String() string { return arrayNames[a] }
 // Columns returns how many values a row of the array has.
 func (a Array) Columns() int {
 	if a == SegmentsPitches || a == SegmentsTimbre {
-		return 12
+		return SoundColumns
 	}
 	return 1
 }
@@ -107,20 +107,45 @@ func (s ArraySet) End() Array {
 	return NumArrays
 }
 
-// A Feature is one of the eight arrays that songs are clustered by; Feature f
-// is computed from Array(f).
+// A Feature is one of the arrays that songs are clustered by; Feature f is
+// computed from Array(f). The numbers are part of the file format.
 type Feature uint8
 
-// NumFeatures is the number of features.
+// NumFeatures is the number of features that every track has.
 const NumFeatures = 8
 
-// Features lists the features in the order of their numbers, which is the
+// Features lists the features that every track has, and that are clustered
+// unless others are named. They are in the order of their numbers, which is the
 // order of every table.
 var Features = [NumFeatures]Feature{0, 1, 2, 3, 4, 5, 6, 7}
 
+// The sound features, computed from arrays of twelve columns.
+const (
+	Pitches = Feature(SegmentsPitches)
+	Timbre  = Feature(SegmentsTimbre)
+)
+
+// SoundFeatures lists the sound features. A track has both or neither: its file
+// was read with both arrays, or not.
+var SoundFeatures = [...]Feature{Pitches, Timbre}
+
+// AllFeatures lists all features in the order of their numbers.
+var AllFeatures = slices.Concat(Features[:], SoundFeatures[:])
+
+// IsSound reports whether f is a sound feature.
+func (f Feature) IsSound() bool { return f == Pitches || f == Timbre }
+
+// VectorLen returns how many numbers a vector of the feature has.
+func (f Feature) VectorLen() int {
+	if f.IsSound() {
+		return NumSoundStats
+	}
+	return NumStats
+}
+
 // ParseFeature returns the feature called name, such as "beats_start".
 func ParseFeature(name string) (Feature, error) {
-	for _, f := range Features {
+	for _, f := range AllFeatures {
 		if f.String() == name {
 			return f, nil
 		}
@@ -131,13 +156,43 @@ func ParseFeature(name string) (Feature, error) {
 // String returns the name of the array the feature is computed from.
 func (f Feature) String() string { return Array(f).String() }
 
-// NumStats is the number of statistics in a stat vector.
-const NumStats = 30
+// The number of statistics in a stat vector: of one of the eight features, and
+// of a sound feature, whose array has SoundColumns columns.
+const (
+	NumStats      = 30
+	NumSoundStats = SoundColumns + SoundColumns*(SoundColumns+1)/2
+	SoundColumns  = 12
+)
 
-// A Vector holds the statistics of one track and feature: mean, std, iqr, cv,
-// skew, kurtosis, q10, q50, q90 and length of the scaled positive gaps, then
-// the 20 densities of their histogram. Package seqstat defines each of them.
-type Vector [NumStats]float64
+// A Vector holds the statistics of one track and feature. Of the eight features
+// these are NumStats: mean, std, iqr, cv, skew, kurtosis, q10, q50, q90 and length
+// of the scaled positive gaps, then the 20 densities of their histogram. Of a
+// sound feature they are NumSoundStats: the means of the columns, then the upper
+// triangle of the columns' covariances, row by row. Package seqstat defines each
+// of them.
+type Vector []float64
+
+// A VectorSet has a track's vectors by feature. It is nil at what is no feature,
+// and at features that the track lacks.
+type VectorSet [NumArrays]Vector
+
+// NewVectors returns vectors of zeros of the features.
+func NewVectors(features []Feature) *VectorSet {
+	n := 0
+	for _, f := range features {
+		n += f.VectorLen()
+	}
+	numbers := make(Vector, n)
+	s := new(VectorSet)
+	for _, f := range features {
+		n := f.VectorLen()
+		s[f], numbers = numbers[:n:n], numbers[n:]
+	}
+	return s
+}
+
+// HasSound reports whether the set has the sound features.
+func (s *VectorSet) HasSound() bool { return s[Timbre] != nil }
 
 // A Track is what a person knows a song by, as far as its file says. Missing
 // strings are empty, missing numbers zero or NaN as the file has them.

@@ -40,6 +40,10 @@ is well inside its cluster, 0 between two; Davies-Bouldin index (less is better)
 and Calinski-Harabasz index (more is better) are scikit-learn's, of all vectors,
 standardised, with their clusters. What they can tell, see tatum cluster sweep.
 
+Unless told otherwise it takes the eight features that every track has. With
+--features all, or by name, it takes segments_timbre and segments_pitches too,
+with the tracks that were ingested with --arrays all.
+
 It is an error to have fewer tracks than folds, or a training fold with fewer
 tracks than clusters.`,
 		Example: `  tatum cluster
@@ -67,7 +71,7 @@ tracks than clusters.`,
 	flags.Uint32Var(&p.Seed, "seed", p.Seed, "seed of all random draws")
 	flags.IntVar(&p.BatchSize, "batch-size", p.BatchSize, "rows drawn for one step of k-means")
 	flags.StringVar(&stream, "random-stream", p.Stream.String(), "follow the random draws of sklearn-1.2, sklearn-1.3 (to 1.8) or sklearn-1.9")
-	flags.StringSliceVar(&features, "features", nil, "features to cluster (default all eight)")
+	flags.StringSliceVar(&features, "features", nil, "features to cluster, or all (default the eight)")
 	flags.StringVar(&p.Name, "name", store.DefaultClustering, "name of the clustering")
 	flags.IntVar(&p.Workers, "workers", runtime.GOMAXPROCS(0), "fits that run at once")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("features", completeFeatures))
@@ -114,6 +118,7 @@ func runCluster(ctx context.Context, g *globals, p cluster.Params, stdout io.Wri
 	}
 	if !g.quiet {
 		noteEmpty(os.Stderr, p.K, report)
+		noteLacking(os.Stderr, report)
 	}
 	out := render.NewWriter(stdout, o, fitTable, "")
 	return errors.Join(
@@ -129,6 +134,13 @@ func noteEmpty(w io.Writer, k int, report *cluster.Report) {
 		if f.DistinctRows < uint64(k) {
 			fmt.Fprintf(w, "tatum: %v has only %d different vectors for %d clusters; empty: %s\n", f.Feature, f.DistinctRows, k, ranges(f.Empty()))
 		}
+	}
+}
+
+// noteLacking says how many tracks could not be clustered by sound features.
+func noteLacking(w io.Writer, report *cluster.Report) {
+	if report.Lacking > 0 {
+		fmt.Fprintf(w, "tatum: tracks without sound features, which these leave out: %d; ingest --arrays all reads them\n", report.Lacking)
 	}
 }
 
@@ -176,11 +188,17 @@ func floats[T store.Cluster | uint64](numbers []T) []float64 {
 	return out
 }
 
+// allFeaturesName is what --features takes for all of them.
+const allFeaturesName = "all"
+
 // parseFeatures returns the features of the given names, in the order of
 // tables and each once.
 func parseFeatures(names []string) ([]store.Feature, error) {
-	var chosen [store.NumFeatures]bool
+	var chosen [store.NumArrays]bool
 	for _, name := range names {
+		if name == allFeaturesName {
+			return store.AllFeatures, nil
+		}
 		f, err := parseFeature(name)
 		if err != nil {
 			return nil, err
@@ -188,7 +206,7 @@ func parseFeatures(names []string) ([]store.Feature, error) {
 		chosen[f] = true
 	}
 	var features []store.Feature
-	for _, f := range store.Features {
+	for _, f := range store.AllFeatures {
 		if chosen[f] {
 			features = append(features, f)
 		}

@@ -108,9 +108,9 @@ func scaleSong(i int) *store.EncodedSong {
 		ID:     store.TrackID(fmt.Sprintf("TRSCALE%011X", i)),
 		Source: store.Source{Path: fmt.Sprintf("/songs/%d.h5", i)},
 	}}
-	var vectors [store.NumFeatures]store.Vector
+	vectors := store.NewVectors(store.Features[:])
 	rng := rand.New(rand.NewPCG(1, uint64(i)))
-	for f := range vectors {
+	for _, f := range store.Features {
 		song.Arrays[f] = []float64{float64(i % 7)}
 		if rng.IntN(30) == 0 {
 			continue
@@ -120,5 +120,5 @@ func scaleSong(i int) *store.EncodedSong {
 			vectors[f][j] = 4*centre.Float64() + rng.Float64() + rng.Float64()
 		}
 	}
-	return store.EncodeSong(song, &vectors)
+	return store.EncodeSong(song, vectors)
 }

@@ -88,10 +88,10 @@ func compareStats(t *testing.T, db *store.DB, f store.Feature, want *goldenFeatu
 	const skew, kurtosis = 4, 5
 	h := sha256.New()
 	row := 0
-	var v store.Vector
-	for vectors, err := range db.Vectors(store.Span{}) {
+	v := make(store.Vector, f.VectorLen())
+	for vectors, err := range db.Vectors(f, store.Span{}) {
 		if err == nil {
-			err = vectors.Vector(f, &v)
+			err = vectors.Vector(f, v)
 		}
 		if err != nil {
 			t.Fatal(err)

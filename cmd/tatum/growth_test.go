@@ -57,7 +57,7 @@ func makeBig(t *testing.T, path string, n int) {
 		for i := range songs {
 			g.Go(func() error {
 				song, vectors := bigSong(first + i)
-				songs[i] = *store.EncodeSong(song, &vectors)
+				songs[i] = *store.EncodeSong(song, vectors)
 				files[i] = store.File{Path: song.Source.Path, Size: 250_000, ModTime: 1, Tracks: []store.TrackID{song.ID}}
 				return nil
 			})
@@ -82,7 +82,7 @@ var bigWords = []string{
 // bigSong returns made-up song i: arrays of a real song's length, and vectors
 // that lie about some centres, every thirtieth all zeros, as where a song has no
 // bars.
-func bigSong(i int) (*store.Song, [store.NumFeatures]store.Vector) {
+func bigSong(i int) (*store.Song, *store.VectorSet) {
 	rng := rand.New(rand.NewPCG(1, uint64(i)))
 	word := func() string { return bigWords[rng.IntN(len(bigWords))] }
 	id := store.TrackID(fmt.Sprintf("TRBIGAA%011X", i*4096))
@@ -93,8 +93,8 @@ func bigSong(i int) (*store.Song, [store.NumFeatures]store.Vector) {
 		Source: store.Source{Path: fmt.Sprintf("/songs/%c/%c/%s.h5", 'A'+i/26%26, 'A'+i%26, id)},
 	}}
 	lengths := [store.NumFeatures]int{100, 420, 10, 850, 850, 850, 850, 840}
-	var vectors [store.NumFeatures]store.Vector
-	for f := range vectors {
+	vectors := store.NewVectors(store.Features[:])
+	for f := range lengths {
 		at := 0.0
 		song.Arrays[f] = make([]float64, lengths[f])
 		for j := range song.Arrays[f] {

@@ -70,16 +70,13 @@ func storeDigest(t *testing.T, path string) (tracks int, digest [32]byte) {
 			writeFloats(h, values)
 		}
 	}
-	for v, err := range db.Vectors(store.Span{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		all, err := v.All()
+	for _, id := range ids {
+		all, err := db.TrackVectors(id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for f := range all {
-			writeFloats(h, all[f][:])
+			writeFloats(h, all[f])
 		}
 	}
 	for f, err := range db.Files() {

@@ -61,9 +61,9 @@ func (q *asker) withClustering(fn func(db *store.DB, c *store.Clustering) error)
 		if err != nil {
 			return err
 		}
-		if state.Generation != c.Generation && !q.quiet {
+		if state.GenerationOf(c.Features) != c.Generation && !q.quiet {
 			fmt.Fprintf(os.Stderr, "tatum: clustering %q was fitted to %d tracks on %s; the store has changed since and has %d\n",
-				c.Name, c.Tracks, c.Fitted.Format("2006-01-02"), state.Tracks)
+				c.Name, c.Tracks, c.Fitted.Format("2006-01-02"), state.TracksOf(c.Features[0]))
 		}
 		return fn(db, c)
 	})
@@ -235,7 +235,13 @@ func suggest(err error, word string, words []string) error {
 	return fmt.Errorf("%w: want one of %s", err, strings.Join(words, ", "))
 }
 
-func allFeatures() []string { return arrayNames()[:store.NumFeatures] }
+func allFeatures() []string {
+	var names []string
+	for _, f := range store.AllFeatures {
+		names = append(names, f.String())
+	}
+	return names
+}
 
 func arrayNames() []string {
 	names := make([]string, store.NumArrays)

@@ -19,7 +19,9 @@ func newQueryStats(q *asker) *cobra.Command {
 		Use:   "stats ID... [FEATURE...]",
 		Short: "A track's thirty statistics of each feature",
 		Long: `stats prints the statistics that tracks are clustered by: of the gaps between
-onsets, divided by their median, mean, deviation, quantiles and histogram.`,
+onsets, divided by their median, mean, deviation, quantiles and histogram. Of
+segments_timbre and segments_pitches, named in a question of their own, it prints
+the means of the twelve columns and their covariances.`,
 		Example: `  tatum query stats TRAAPOB12896A14E9C
   tatum query stats TRAAPOB12896A14E9C beats_start -o csv`,
 		Args:              wantArgs(cobra.MinimumNArgs(1)),
@@ -33,6 +35,11 @@ onsets, divided by their median, mean, deviation, quantiles and histogram.`,
 			if len(ids) == 0 {
 				return usageError{errNoID}
 			}
+			for _, f := range features {
+				if f.IsSound() != features[0].IsSound() {
+					return usageError{fmt.Errorf("%v and %v have different statistics: ask for them one after the other", features[0], f)}
+				}
+			}
 			return runQueryStats(q, ids, features, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
@@ -44,9 +51,17 @@ func runQueryStats(q *asker, ids []string, features []store.Feature, stdin io.Re
 		return err
 	}
 	return q.withStore(func(db *store.DB) error {
-		out := render.NewWriter(stdout, o, render.Stats, "")
+		table := render.Stats
+		if len(features) > 0 && features[0].IsSound() {
+			table = render.SoundStats
+		}
+		out := render.NewWriter(stdout, o, table, "")
 		return printTracks(db, trackIDs(ids, stdin), out, func(id store.TrackID) ([]query.FeatureStats, error) {
-			return query.Stats(db, id, features...)
+			rows, err := query.Stats(db, id, features...)
+			if err == nil && len(rows) < max(1, len(features)) {
+				err = fmt.Errorf("%w: %s has no sound features in the store; run: tatum ingest --arrays all", errNotFound, id)
+			}
+			return rows, err
 		})
 	})
 }

@@ -66,7 +66,11 @@ func madeSong(i, version int) *store.Song {
 		}
 	}
 	if i%3 == 0 {
-		song.Arrays[store.SegmentsPitches] = make([]float64, 24)
+		for _, f := range store.SoundFeatures {
+			for range (1 + rng.IntN(5)) * store.SoundColumns {
+				song.Arrays[f] = append(song.Arrays[f], math.Round(rng.NormFloat64()*1e3)/1e3)
+			}
+		}
 	}
 	return song
 }

@@ -113,7 +113,7 @@ func soak(t *testing.T, path string, numbers []int, total int) (s soakSlice) {
 
 // soakSong returns a song with arrays as long as songs have them, and vectors
 // that are not theirs: computing them would take most of the time.
-func soakSong(i int) (*store.Song, *[store.NumFeatures]store.Vector) {
+func soakSong(i int) (*store.Song, *store.VectorSet) {
 	song := madeSong(i, 1)
 	rng := rand.New(rand.NewPCG(uint64(i), 2))
 	for f, n := range [store.NumFeatures]int{120, 480, 10, 850, 850, 850, 850, 950} {
@@ -122,11 +122,11 @@ func soakSong(i int) (*store.Song, *[store.NumFeatures]store.Vector) {
 			song.Arrays[f][j] = float64(j*30000+rng.IntN(30000)) / 1e5
 		}
 	}
-	var vectors [store.NumFeatures]store.Vector
-	for f := range vectors {
+	vectors := store.NewVectors(store.Features[:])
+	for _, f := range store.Features {
 		for j := range vectors[f] {
 			vectors[f][j] = float64(rng.IntN(40)) + rng.Float64()
 		}
 	}
-	return song, &vectors
+	return song, vectors
 }

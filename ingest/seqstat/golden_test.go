@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestVectorEqualsReference(t *testing.T) {
 				t.Fatalf("got error %v, want %q", err, test.Error)
 			}
 			if test.Error != "" {
-				if got != (store.Vector{}) {
+				if !slices.Equal(got, make(store.Vector, store.NumStats)) {
 					t.Errorf("got %v with an error, want zeros", got)
 				}
 				return

@@ -1,7 +1,8 @@
 // Package seqstat computes the stat vector of one sequence: 30 numbers that
 // describe the gaps between its ascending samples. They equal, to the bit,
 // what NumPy and SciPy give for the same definitions; see [Calculator.Vector].
-// Which sequence belongs to which track and feature is left to the caller.
+// Of a sequence of twelve columns, it computes means and covariances; see
+// [Calculator.Sound].
 //
 // The definitions are those of NumPy 2.4 and SciPy 1.17. Older releases differ
 // on gaps that are nearly equal (SciPy 1.10 calls them constant, and so their
@@ -30,6 +31,7 @@ type Calculator struct {
 	gaps    []float64
 	ranking ranking
 	powers  powers
+	rows    []float64 // of a sound feature's array
 }
 
 // Vector returns the statistics of seq, in the order of [store.Vector].
@@ -62,33 +64,50 @@ type Calculator struct {
 // before or after scaling, and when the gaps differ by so little that 20 bins
 // do not fit between the least and the largest. It then returns zeros.
 func (c *Calculator) Vector(seq []float64) (store.Vector, error) {
+	v := make(store.Vector, store.NumStats)
+	return v, c.vector(v, seq)
+}
+
+// vector sets v, which is of zeros, to the statistics of seq.
+func (c *Calculator) vector(v store.Vector, seq []float64) error {
 	c.gaps = appendGaps(c.gaps[:0], seq)
 	if len(c.gaps) == 0 {
-		return store.Vector{}, nil
+		return nil
 	}
 	c.ranking.load(c.gaps)
 	unit := c.ranking.median() + softening
 	edges, err := c.edges(unit)
 	if err != nil {
-		return store.Vector{}, err
+		return err
 	}
 	for i, gap := range c.gaps {
 		c.gaps[i] = gap / unit
 	}
-	return c.statistics(unit, &edges), nil
+	c.statistics(v, unit, &edges)
+	return nil
 }
 
-// Vectors returns the stat vectors of a song's arrays, see [Calculator.Vector]. An
-// error names the feature.
-func (c *Calculator) Vectors(arrays *[store.NumArrays][]float64) (*[store.NumFeatures]store.Vector, error) {
-	var vectors [store.NumFeatures]store.Vector
-	for _, f := range store.Features {
-		var err error
-		if vectors[f], err = c.Vector(arrays[f]); err != nil {
+// Vectors returns the stat vectors of a song's arrays, see [Calculator.Vector] and
+// [Calculator.Sound]. It has those of the sound features if the song has both
+// arrays. An error names the feature.
+func (c *Calculator) Vectors(arrays *[store.NumArrays][]float64) (*store.VectorSet, error) {
+	hasSound := true
+	for _, f := range store.SoundFeatures {
+		hasSound = hasSound && arrays[f] != nil
+	}
+	features := store.AllFeatures
+	if !hasSound {
+		features = store.Features[:]
+	}
+	vectors := store.NewVectors(features)
+	for _, f := range features {
+		if f.IsSound() {
+			c.sound(vectors[f], arrays[f])
+		} else if err := c.vector(vectors[f], arrays[f]); err != nil {
 			return nil, fmt.Errorf("%v: %w", f, err)
 		}
 	}
-	return &vectors, nil
+	return vectors, nil
 }
 
 // appendGaps appends the positive differences between neighbours in seq to dst.
@@ -124,11 +143,11 @@ func (c *Calculator) edges(unit float64) (binEdges, error) {
 	return edges, nil
 }
 
-// statistics returns the vector of c.gaps, which have been divided by unit.
-func (c *Calculator) statistics(unit float64, edges *binEdges) store.Vector {
+// statistics sets v to the vector of c.gaps, which have been divided by unit.
+func (c *Calculator) statistics(v store.Vector, unit float64, edges *binEdges) {
 	quantile := func(q float64) float64 { return c.ranking.quantile(q, unit) }
 	m := c.powers.moments(c.gaps)
-	v := store.Vector{
+	copy(v, []float64{
 		m.mean,
 		m.std,
 		quantile(0.75) - quantile(0.25),
@@ -139,14 +158,18 @@ func (c *Calculator) statistics(unit float64, edges *binEdges) store.Vector {
 		quantile(0.5),
 		quantile(0.9),
 		float64(len(c.gaps)),
-	}
+	})
 	edges.densities(v[len(v)-bins:], c.gaps)
+	zeroUnlessFinite(v)
+}
+
+// zeroUnlessFinite replaces statistics that are not finite by 0.
+func zeroUnlessFinite(v store.Vector) {
 	for i, x := range v {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			v[i] = 0
 		}
 	}
-	return v
 }
 
 // resize returns a slice of n elements in the memory of s if they fit there.

@@ -3,6 +3,7 @@ package seqstat
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,21 +18,22 @@ func TestVectorOfDegenerateSequences(t *testing.T) {
 	const tolerance = 1e-13 // the bin's edges are rounded
 	const one = 1 / (1 + softening)
 	// The bin above the middle is 1/20 wide and holds everything.
+	zeros := make(store.Vector, store.NumStats)
 	equal := func(n float64) store.Vector {
-		return store.Vector{0: one, 6: one, 7: one, 8: one, 9: n, 10 + 10: 20}
+		return store.Vector{0: one, 6: one, 7: one, 8: one, 9: n, 10 + 10: 20, 29: 0}
 	}
 	tests := []struct {
 		name string
 		seq  []float64
 		want store.Vector
 	}{
-		{"no bars", nil, store.Vector{}},
-		{"one bar", []float64{12.5}, store.Vector{}},
+		{"no bars", nil, zeros},
+		{"one bar", []float64{12.5}, zeros},
 		{"two bars", []float64{12.5, 13.5}, equal(1)},
 		{"constant beats", []float64{0, 1, 2, 3, 4}, equal(4)},
-		{"falling", []float64{3, 2, 1}, store.Vector{}},
-		{"standing still", []float64{3, 3, 3}, store.Vector{}},
-		{"nothing bridges a NaN", []float64{1, nan, 2}, store.Vector{}},
+		{"falling", []float64{3, 2, 1}, zeros},
+		{"standing still", []float64{3, 3, 3}, zeros},
+		{"nothing bridges a NaN", []float64{1, nan, 2}, zeros},
 		{"infinity left behind", []float64{inf, 12.5, 13.5}, equal(1)},
 		{"infinity fallen to", []float64{12.5, 13.5, -inf}, equal(1)},
 	}
@@ -67,7 +69,7 @@ func TestVectorErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
-			if got != (store.Vector{}) {
+			if !slices.Equal(got, make(store.Vector, store.NumStats)) {
 				t.Errorf("got %v, want zeros", got)
 			}
 		})
@@ -89,7 +91,7 @@ func TestVectorOfAnything(t *testing.T) {
 		before := append([]float64(nil), seq...)
 		got, err := used.Vector(seq)
 		fresh, freshErr := new(Calculator).Vector(seq)
-		if got != fresh || (err == nil) != (freshErr == nil) {
+		if !slices.Equal(got, fresh) || (err == nil) != (freshErr == nil) {
 			t.Fatalf("used calculator: got %v, %v, want %v, %v", got, err, fresh, freshErr)
 		}
 		for i := range seq {

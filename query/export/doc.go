@@ -12,21 +12,24 @@
 //
 // [NPY] writes what numpy.save would, byte for byte, for n tracks and k
 // clusters. NAME is bars, beats, sections, loudness, loudness_time,
-// loudness_start, segments_start or tatums_start.
+// loudness_start, segments_start or tatums_start; of the sound features pitches
+// or timbre.
 //
 //	cluster_label_NAME.npy     int64 (n, 1)     label in the track's fold model
 //	cluster_distance_NAME.npy  float64 (n, k)   distance to each of that model's centroids, by label
 //	fold_NAME.npy              int64 (n, 1)     the fold whose model labelled the track
-//	stats_NAME.npy             float64 (n, 30)  stat vector
+//	stats_NAME.npy             float64 (n, 30)  stat vector; (n, 90) of a sound feature
 //	track_ids.txt              text             n lines, the track of each row
 //
 // With aligned clusters, cluster_label holds clusters in place of labels, and
 // the columns of cluster_distance are by cluster. Files of features that the
-// clustering leaves out are not written.
+// clustering leaves out are not written, but for the stat vectors of sound
+// features, where tracks have them. A track that lacks the sound features has
+// label and fold -1 there, and NaN for all else.
 //
 // # Parquet and CSV
 //
-// [Parquet] and [CSV] write two tables. The first, tracks, has a row per track:
+// [Parquet] and [CSV] write two tables, or three. The first, tracks, has a row per track:
 //
 //	track_id artist title release  text
 //	year                           int32, null when unknown
@@ -35,11 +38,15 @@
 //	key mode                       int32; 0 is C and minor
 //	loudness                       float64, dB
 //
-// and for each FEATURE of the clustering, null while the track has no label:
+// and for each FEATURE of the clustering, null while the track has no label or if
+// it lacks the feature:
 //
 //	FEATURE_cluster FEATURE_label FEATURE_fold  int32
 //	FEATURE_distance                            float64
 //
 // The second, stats, has a row per track and feature: track_id, feature, and
-// the stat vector as 30 float64 named by query.StatNames.
+// the stat vector as 30 float64 named by query.StatNames. Where tracks have sound
+// features there is a third, sound, of these: track_id, feature, and the stat
+// vector as 90 float64 named by query.SoundStatNames, first of all tracks that
+// have it by one feature, then by the other.
 package export

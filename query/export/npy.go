@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -14,8 +15,9 @@ import (
 	"tatum/store"
 )
 
-// npyNames are the notebook's short names of the features.
-var npyNames = [store.NumFeatures]string{
+// npyNames are the notebook's short names of the features, and ours of the sound
+// features.
+var npyNames = [store.NumArrays]string{
 	store.BarsStart:               "bars",
 	store.BeatsStart:              "beats",
 	store.SectionsStart:           "sections",
@@ -24,6 +26,8 @@ var npyNames = [store.NumFeatures]string{
 	store.SegmentsLoudnessStart:   "loudness_start",
 	store.SegmentsStart:           "segments_start",
 	store.TatumsStart:             "tatums_start",
+	store.Pitches:                 "pitches",
+	store.Timbre:                  "timbre",
 }
 
 const trackIDsFile = "track_ids.txt"
@@ -31,7 +35,8 @@ const trackIDsFile = "track_ids.txt"
 // npyOwned lists every file that NPY ever writes.
 func npyOwned() []string {
 	owned := []string{trackIDsFile}
-	for _, name := range npyNames {
+	for _, f := range store.AllFeatures {
+		name := npyNames[f]
 		for _, kind := range []string{"cluster_label", "cluster_distance", "fold", "stats"} {
 			owned = append(owned, kind+"_"+name+".npy")
 		}
@@ -77,14 +82,18 @@ func NPY(ctx context.Context, db *store.DB, c *store.Clustering, dir string, opt
 	if err != nil {
 		return err
 	}
-	if labelled < rows {
-		return &UnlabelledError{c.Name, rows - labelled}
+	if want := state.TracksOf(c.Features[0]); labelled < want {
+		return &UnlabelledError{c.Name, want - labelled}
+	}
+	stats := slices.Clone(c.Features)
+	if state.Sound > 0 {
+		stats = append(slices.DeleteFunc(stats, store.Feature.IsSound), store.SoundFeatures[:]...)
 	}
 	return writeDir(dir, npyOwned(), func(d *dirWriter) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(runtime.GOMAXPROCS(0))
 		group.Go(func() error { return d.writeAssignments(ctx, db, c, rows, opts) })
-		group.Go(func() error { return d.writeStats(ctx, db, c.Features, rows) })
+		group.Go(func() error { return d.writeStats(ctx, db, stats, rows) })
 		group.Go(func() error { return d.writeTrackIDs(ctx, db) })
 		return group.Wait()
 	})
@@ -106,25 +115,55 @@ func (d *dirWriter) writeTrackIDs(ctx context.Context, db *store.DB) error {
 }
 
 // writeStats writes the stat vectors of the features.
-func (d *dirWriter) writeStats(ctx context.Context, db *store.DB, features []store.Feature, rows uint64) (err error) {
-	var out [store.NumFeatures]*arrayFile
+func (d *dirWriter) writeStats(ctx context.Context, db *store.DB, features []store.Feature, rows uint64) error {
+	eight := len(features)
+	for i, f := range features {
+		if !f.IsSound() {
+			continue
+		}
+		eight = min(eight, i)
+		if err := d.writeVectors(ctx, db, features[i:i+1], rows); err != nil {
+			return err
+		}
+	}
+	if eight == 0 {
+		return nil
+	}
+	return d.writeVectors(ctx, db, features[:eight], rows)
+}
+
+// writeVectors writes the stat vectors of features that lie together.
+func (d *dirWriter) writeVectors(ctx context.Context, db *store.DB, features []store.Feature, rows uint64) (err error) {
+	var out [store.NumArrays]*arrayFile
 	for _, f := range features {
-		if out[f], err = d.createArray("stats_"+npyNames[f], "<f8", rows, store.NumStats); err != nil {
+		if out[f], err = d.createArray("stats_"+npyNames[f], "<f8", rows, f.VectorLen()); err != nil {
 			return err
 		}
 		defer func() { err = out[f].finish(err) }()
 	}
-	var row store.Vector
-	for v, err := range db.Vectors(store.Span{}) {
+	ids, err := db.TrackIDs()
+	if err != nil {
+		return err
+	}
+	row := make(store.Vector, features[0].VectorLen())
+	lacking := slices.Repeat(store.Vector{math.NaN()}, len(row))
+	for v, err := range db.Vectors(features[0], store.Span{}) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
+		for ; len(ids) > 0 && string(ids[0]) < string(v.IDBytes()); ids = ids[1:] {
+			out[features[0]].float64s(lacking) // only a sound feature's: finish sees to that
+		}
 		for _, f := range features {
-			if err := v.Vector(f, &row); err != nil {
+			if err := v.Vector(f, row); err != nil {
 				return err
 			}
-			out[f].float64s(row[:])
+			out[f].float64s(row)
 		}
+		ids = ids[min(1, len(ids)):]
+	}
+	for range ids {
+		out[features[0]].float64s(lacking)
 	}
 	return nil
 }
@@ -171,6 +210,13 @@ func (a *assignmentFiles) write(at *store.Assignment) {
 	a.distances.float64s(byCluster)
 }
 
+// lacking writes the row of a track that lacks the feature.
+func (a *assignmentFiles) lacking(k int) {
+	a.labels.int64(-1)
+	a.folds.int64(-1)
+	a.distances.float64s(slices.Repeat([]float64{math.NaN()}, k))
+}
+
 // writeAssignments writes the labels, distances and folds of all features in one
 // pass.
 func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store.Clustering, rows uint64, opts NPYOptions) (err error) {
@@ -187,12 +233,33 @@ func (d *dirWriter) writeAssignments(ctx context.Context, db *store.DB, c *store
 			return err
 		}
 	}
+	ids, err := db.TrackIDs()
+	if err != nil {
+		return err
+	}
 	for p, err := range db.Assignments(c, store.Span{}) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
-		for i := range p.Places {
-			out[i].write(&p.Places[i])
+		for ; len(ids) > 0 && ids[0] < p.ID; ids = ids[1:] {
+			for i := range out {
+				out[i].lacking(c.K)
+			}
+		}
+		ids = ids[min(1, len(ids)):]
+		next := 0 // of the places
+		for i, f := range c.Features {
+			if next == len(p.Places) || p.Places[next].Feature != f {
+				out[i].lacking(c.K)
+				continue
+			}
+			out[i].write(&p.Places[next])
+			next++
+		}
+	}
+	for range ids {
+		for i := range out {
+			out[i].lacking(c.K)
 		}
 	}
 	return nil

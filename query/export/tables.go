@@ -18,8 +18,8 @@ import (
 // rowGroup is how many rows the Parquet writer holds in memory.
 const rowGroup = 1 << 16
 
-// Parquet writes tracks.parquet and stats.parquet into dir, as the package
-// comment describes them. Without a clustering, when c is nil, tracks have no
+// Parquet writes tracks.parquet and stats.parquet into dir, and sound.parquet if
+// tracks have sound features, as the package comment describes them. Without a clustering, when c is nil, tracks have no
 // labels. Tracks ingested since the fit have null. It returns an
 // [OccupiedError] when dir holds other files and the context's error when it
 // ends early; in every case of an error dir stays as it was.
@@ -27,7 +27,7 @@ func Parquet(ctx context.Context, db *store.DB, c *store.Clustering, dir string)
 	return writeTables(ctx, db, c, dir, "parquet", newParquetTable)
 }
 
-// CSV writes tracks.csv and stats.csv into dir: the tables of [Parquet] with a
+// CSV writes tracks.csv, stats.csv and sound.csv into dir: the tables of [Parquet] with a
 // header line, null as an empty field, NaN as NaN.
 func CSV(ctx context.Context, db *store.DB, c *store.Clustering, dir string) error {
 	return writeTables(ctx, db, c, dir, "csv", newCSVTable)
@@ -49,13 +49,30 @@ type table interface {
 type newTable func(out *file, columns []column) table
 
 func writeTables(ctx context.Context, db *store.DB, c *store.Clustering, dir, extension string, begin newTable) error {
-	tracks, stats := "tracks."+extension, "stats."+extension
-	return writeDir(dir, []string{tracks, stats}, func(d *dirWriter) error {
+	tracks, stats, sound := "tracks."+extension, "stats."+extension, "sound."+extension
+	state, err := db.State()
+	if err != nil {
+		return err
+	}
+	return writeDir(dir, []string{tracks, stats, sound}, func(d *dirWriter) error {
 		err := d.writeTable(tracks, trackColumns(c), begin, func(t table) error { return writeTracks(ctx, db, c, t) })
 		if err != nil {
 			return err
 		}
-		return d.writeTable(stats, statColumns(), begin, func(t table) error { return writeStats(ctx, db, t) })
+		err = d.writeTable(stats, statColumns(query.StatNames[:]), begin, func(t table) error {
+			return writeStats(ctx, db, store.Features[:], t)
+		})
+		if err != nil || state.Sound == 0 {
+			return err
+		}
+		return d.writeTable(sound, statColumns(query.SoundStatNames[:]), begin, func(t table) error {
+			for _, f := range store.SoundFeatures {
+				if err := writeStats(ctx, db, []store.Feature{f}, t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 }
 
@@ -106,9 +123,9 @@ func features(c *store.Clustering) []store.Feature {
 // words is a text column in which texts recur.
 func words() parquet.Node { return parquet.Encoded(parquet.String(), &parquet.RLEDictionary) }
 
-func statColumns() []column {
+func statColumns(names []string) []column {
 	columns := []column{{"track_id", words()}, {"feature", words()}}
-	for _, name := range query.StatNames {
+	for _, name := range names {
 		columns = append(columns, column{name, parquet.Leaf(parquet.DoubleType)})
 	}
 	return columns
@@ -152,12 +169,13 @@ func writeTracks(ctx context.Context, db *store.DB, c *store.Clustering, t table
 		}
 		r = r[:0]
 		r.track(track)
-		for i := range features(c) {
-			if places == nil {
+		for _, f := range features(c) {
+			if len(places) == 0 || places[0].Feature != f {
 				r.labels(nil)
-			} else {
-				r.labels(&places[i])
+				continue
 			}
+			r.labels(&places[0])
+			places = places[1:]
 		}
 		if err := t.write(r); err != nil {
 			return err
@@ -244,22 +262,23 @@ func (r *row) labels(a *store.Assignment) {
 	r.maybeFloat64(a.Distance())
 }
 
-func writeStats(ctx context.Context, db *store.DB, t table) error {
+// writeStats writes the stat vectors of features that lie together.
+func writeStats(ctx context.Context, db *store.DB, features []store.Feature, t table) error {
 	var r row
-	for v, err := range db.Vectors(store.Span{}) {
+	vector := make(store.Vector, features[0].VectorLen())
+	for v, err := range db.Vectors(features[0], store.Span{}) {
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
-		all, err := v.All()
-		if err != nil {
-			return err
-		}
 		id := string(v.ID())
-		for _, f := range store.Features {
+		for _, f := range features {
+			if err := v.Vector(f, vector); err != nil {
+				return err
+			}
 			r = r[:0]
 			r.text(id)
 			r.text(f.String())
-			for _, x := range all[f] {
+			for _, x := range vector {
 				r.float64(x)
 			}
 			if err := t.write(r); err != nil {

@@ -96,7 +96,10 @@ func TestGoldenOthers(t *testing.T) {
 		{TrackID: trackID, Artist: "Sigur Rós", Title: "Glósóli", Release: "Takk…", Year: 2005},
 		{TrackID: "TRAAAAA00000000001"},
 	}
-	stats := []query.FeatureStats{{TrackID: trackID, Feature: 0}, {TrackID: trackID, Feature: 4}}
+	stats := []query.FeatureStats{
+		{TrackID: trackID, Feature: 0, Vector: make(store.Vector, store.NumStats)},
+		{TrackID: trackID, Feature: 4, Vector: make(store.Vector, store.NumStats)},
+	}
 	for i := range stats[0].Vector {
 		stats[0].Vector[i], stats[1].Vector[i] = float64(i)/8, -float64(i*i*i)
 	}

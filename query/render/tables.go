@@ -105,14 +105,17 @@ var Matches = Table[query.Match]{Columns: []Column[query.Match]{
 
 // Stats is how the answers of query.Stats are written, under a [Song]: for
 // people a column per feature.
-var Stats = Table[query.FeatureStats]{Columns: statColumns(), Transpose: true}
+var Stats = Table[query.FeatureStats]{Columns: statColumns(query.StatNames[:]), Transpose: true}
 
-func statColumns() []Column[query.FeatureStats] {
+// SoundStats is Stats of sound features.
+var SoundStats = Table[query.FeatureStats]{Columns: statColumns(query.SoundStatNames[:]), Transpose: true}
+
+func statColumns(names []string) []Column[query.FeatureStats] {
 	columns := []Column[query.FeatureStats]{
 		{Name: "track_id", Value: func(s *query.FeatureStats) any { return string(s.TrackID) }},
 		{Name: "feature", Title: "Statistic", Value: func(s *query.FeatureStats) any { return s.Feature.String() }},
 	}
-	for i, name := range query.StatNames {
+	for i, name := range names {
 		digits := 4
 		if name == "length" { // a count
 			digits = 0

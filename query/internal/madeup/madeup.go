@@ -99,9 +99,10 @@ func Song(i int) *store.Song {
 
 // Vectors returns the stat vectors of song i. They are no statistics of its
 // arrays; some components are zero in all songs, as histograms are.
-func Vectors(i int) (v [store.NumFeatures]store.Vector) {
+func Vectors(i int) *store.VectorSet {
+	v := store.NewVectors(store.Features[:])
 	rng := rand.New(rand.NewPCG(7, uint64(i)))
-	for f := range v {
+	for _, f := range store.Features {
 		for j := range v[f] {
 			if j < 25 {
 				v[f][j] = rng.NormFloat64() + float64(i%K)
@@ -124,7 +125,7 @@ func put(tb testing.TB, w *store.Writer, first, end int) {
 		var batch store.Batch
 		for i := first; i < min(first+batchSize, end); i++ {
 			v := Vectors(i)
-			batch.Songs = append(batch.Songs, *store.EncodeSong(Song(i), &v))
+			batch.Songs = append(batch.Songs, *store.EncodeSong(Song(i), v))
 		}
 		_, err := w.Put(batch)
 		check(tb, err)
@@ -150,14 +151,15 @@ func fit(tb testing.TB, w *store.Writer, n int) {
 	places := make([][]store.Assignment, n)
 	for _, f := range store.Features {
 		models := models(f)
-		spots := make([]store.Spot, n)
+		spots, sizes := make([]store.Spot, n), make([]uint64, K)
 		for i := range spots {
 			a := assignment(models, f, i)
 			places[i] = append(places[i], *a)
+			sizes[a.Cluster]++
 			spots[i] = store.Spot{Row: uint32(i), Fold: a.Fold, Label: a.Label, Cluster: a.Cluster, Distance: a.Distance()}
 		}
 		store.SortSpots(spots, K)
-		check(tb, fit.PutFeature(f, models, store.Summary{}, spots))
+		check(tb, fit.PutFeature(f, models, store.Summary{Sizes: sizes}, spots))
 	}
 	var encoded []store.EncodedAssignments
 	for i, id := range ids {
@@ -174,13 +176,13 @@ func fit(tb testing.TB, w *store.Writer, n int) {
 func models(f store.Feature) []*store.Model {
 	var models []*store.Model
 	for fold := range store.Fold(Folds) {
-		m := &store.Model{Feature: f, Fold: fold}
+		m := &store.Model{Feature: f, Fold: fold, Mean: make(store.Vector, f.VectorLen()), Scale: make(store.Vector, f.VectorLen())}
 		for j := range m.Scale {
 			m.Scale[j] = 1
 		}
 		for label := range K {
 			cluster := clusterOf(fold, label)
-			var centroid store.Vector
+			centroid := make(store.Vector, f.VectorLen())
 			for j := range centroid[:25] {
 				centroid[j] = float64(cluster) + float64(fold)/64
 			}
