@@ -7,6 +7,7 @@
 # make flips  changes bytes of a store and asks it everything
 # make cross  builds for the other systems, without libhdf5
 # make windows runs the Windows build under wine
+# make dist   makes what is released, in dist; make dist-check tries it
 #
 # and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; and big
 # and growth, which measure what commands cost on a store of a million tracks
@@ -21,10 +22,11 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench cross windows clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench cross windows dist dist-check clean
 
+# The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
-	$(GO) build -o $(TATUM) ./cmd/tatum
+	$(GO) build $(if $(shell git rev-parse HEAD 2>/dev/null),-buildvcs=true) -o $(TATUM) ./cmd/tatum
 
 # libhdf5 and libdeflate, and a compiler for the bindings to them.
 deps:
@@ -112,10 +114,23 @@ bench: deps
 	$(GO) test -run '^$$' -bench . ./...
 
 # The builds without cgo, and so without libhdf5.
+CROSS := linux-amd64 linux-arm64 darwin-arm64 windows-amd64
 cross:
 	CGO_ENABLED=0 $(GO) test ./ingest ./ingest/direct
-	for target in linux-amd64 linux-arm64 darwin-arm64 windows-amd64; do \
+	for target in $(CROSS); do \
 		CGO_ENABLED=0 GOOS=$${target%-*} GOARCH=$${target#*-} $(GO) build -o bin/$$target/ ./cmd/tatum || exit 1; done
+
+# What is released: archives of all builds, a Debian package, their SHA-256 sums.
+DIST := dist
+dist: deps
+	@command -v zip >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq zip; }
+	GO=$(GO) cmd/tatum/dist/dist.sh $(DIST) $(CROSS)
+
+# Once more from a clone at another place, which gives the same bytes; then the
+# package installed, used and removed in a fresh Debian. Needs root.
+dist-check: dist
+	@command -v debootstrap >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq debootstrap; }
+	GO=$(GO) cmd/tatum/dist/check.sh $(DIST) $(CROSS)
 
 # What the Windows build does under wine; then the tests that run there. Those of
 # ingest/msd need libhdf5, those of cmd/tatum the demo; one of query/export needs
@@ -129,4 +144,4 @@ windows: build cross
 		$(GO) test -exec /usr/lib/wine/wine64 -skip TestReplaceDirectory $(WINDOWS_TESTS)
 
 clean:
-	rm -rf bin demo .golden .windows .venv-*
+	rm -rf bin demo dist .golden .windows .venv-*

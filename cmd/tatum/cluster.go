@@ -175,15 +175,15 @@ var fitTable = render.Table[cluster.FeatureReport]{Columns: []render.Column[clus
 	{Name: "smallest", Title: "Smallest", Value: func(r *cluster.FeatureReport) any { return int(slices.Min(r.Sizes)) }},
 	{Name: "largest", Title: "Largest", Value: func(r *cluster.FeatureReport) any { return int(slices.Max(r.Sizes)) }},
 	{Name: "empty", Title: "Empty", Value: func(r *cluster.FeatureReport) any { return len(r.Empty()) }},
-	{Name: "empty_clusters", Value: func(r *cluster.FeatureReport) any { return floats(r.Empty()) }},
-	{Name: "sizes", Value: func(r *cluster.FeatureReport) any { return floats(r.Sizes) }},
+	{Name: "empty_clusters", Value: func(r *cluster.FeatureReport) any { return ints(r.Empty()) }},
+	{Name: "sizes", Value: func(r *cluster.FeatureReport) any { return ints(r.Sizes) }},
 }}
 
-// floats returns whole numbers as values that render writes as a list.
-func floats[T store.Cluster | uint64](numbers []T) []float64 {
-	out := make([]float64, len(numbers))
+// ints returns whole numbers as values that render writes as a list.
+func ints[T store.Cluster | uint64](numbers []T) []int {
+	out := make([]int, len(numbers))
 	for i, n := range numbers {
-		out[i] = float64(n)
+		out[i] = int(n)
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,12 +76,12 @@ func eachSummary(figure func(s *store.Summary) float64) func(c *store.Clustering
 	}
 }
 
-func featureNames(features []store.Feature) string {
-	var names []string
-	for _, f := range features {
-		names = append(names, f.String())
+func featureNames(features []store.Feature) []string {
+	names := make([]string, len(features))
+	for i, f := range features {
+		names[i] = f.String()
 	}
-	return strings.Join(names, ",")
+	return names
 }
 
 func newClusterDelete(g *globals) *cobra.Command {

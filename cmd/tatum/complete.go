@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -10,6 +11,57 @@ import (
 	"tatum/query/render"
 	"tatum/store"
 )
+
+// bashWords follows cobra's completion for bash, which without the package
+// bash-completion would only print an error.
+const bashWords = `
+# Where the package bash-completion is not installed, the words are put together
+# here: bash has split them at = and :.
+__tatum_init_completion()
+{
+    COMPREPLY=()
+    if declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+        _get_comp_words_by_ref "$@" cur prev words cword
+        return
+    fi
+    local i word joined=
+    words=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        cword=$((${#words[@]} - 1))
+        if ((cword > 0)) && [[ $joined || $word == [=:]* ]]; then
+            words[cword]+=$word
+        else
+            words+=("$word")
+        fi
+        joined=
+        if [[ $word == [=:]* ]]; then joined=yes; fi
+    done
+    cword=$((${#words[@]} - 1))
+    cur=${words[cword]}
+}
+`
+
+// finishCompletion gives cobra's commands for completion their examples, and
+// what the one for bash prints its bashWords.
+func finishCompletion(root *cobra.Command) {
+	completion, _, err := root.Find([]string{"completion"})
+	cobra.CheckErr(err)
+	for _, cmd := range completion.Commands() {
+		cmd.Example = "  tatum completion " + cmd.Name()
+		if cmd.Name() != "bash" {
+			continue
+		}
+		script := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := script(cmd, args); err != nil {
+				return err
+			}
+			_, err := io.WriteString(cmd.OutOrStdout(), bashWords)
+			return err
+		}
+	}
+}
 
 // maxCompletions is how many track IDs a shell is offered.
 const maxCompletions = 50

@@ -26,8 +26,12 @@ func runMan(root *cobra.Command, dir string, stdout io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	root.DisableAutoGenTag = true // no date: the same program gives the same pages
-	header := &doc.GenManHeader{Title: "TATUM", Section: "1", Source: "tatum " + version, Manual: "tatum"}
+	root.DisableAutoGenTag = true // its date is that of the run
+	b := readBuild()
+	header := &doc.GenManHeader{Title: "TATUM", Section: "1", Source: "tatum " + b.version, Manual: "tatum"}
+	if !b.time.IsZero() {
+		header.Date = &b.time // so that the same program gives the same pages
+	}
 	if err := doc.GenManTree(root, header, dir); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +125,7 @@ func clusteringNames(i *store.Info) any {
 	for n, c := range i.Clusterings {
 		names[n] = c.Name
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func lastFitted(i *store.Info) (last time.Time) {

@@ -1,53 +1,106 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tatum/cluster"
 	"tatum/ingest"
+	"tatum/query/render"
 	"tatum/store"
 )
 
-// version is the release that CHANGELOG.md describes last.
-const version = "0.1.0"
-
-func newVersion() *cobra.Command {
+func newVersion(g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version, the store format, the algorithm version and what reads songs",
-		Example: "  tatum version",
-		Args:    noArgs,
+		Use:   "version",
+		Short: "Print the version, the store format, the algorithm version and what reads songs",
+		Long: `version prints the release, from the tag that was built, or the revision; the
+format of stores, the version of the clustering, and what this build reads song
+files with.`,
+		Example: `  tatum version
+  tatum version -o json`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tatum %s%s, store format %d, algorithm %d, %s %s/%s, readers: %s\n",
-				version, revision(), store.FormatVersion, cluster.AlgorithmVersion,
-				runtime.Version(), runtime.GOOS, runtime.GOARCH, readers())
-			return err
+			return runVersion(g, cmd.OutOrStdout())
 		},
 	}
 }
 
-// readers returns what this build reads song files with.
-func readers() string {
-	if ingest.HasLibHDF5 {
-		return "direct, libhdf5"
+func runVersion(g *globals, stdout io.Writer) error {
+	o, err := g.outputOptions(stdout)
+	if err != nil {
+		return err
 	}
-	return "direct"
+	b := readBuild()
+	if o.Format != render.FormatTable {
+		out := render.NewWriter(stdout, o, buildTable, "")
+		return errors.Join(out.Write(b), out.Close())
+	}
+	_, err = fmt.Fprintf(stdout, "tatum %s, store format %d, algorithm %d, %s %s/%s, readers: %s\n",
+		b.version, store.FormatVersion, cluster.AlgorithmVersion,
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(readers(), ", "))
+	return err
 }
 
-// revision returns the commit that the program was built from, if it is known.
-func revision() string {
+// A build is what the Go tool recorded of the commit that was built. All of it
+// is missing where there was no repository.
+type build struct {
+	version  string    // 0.1.0 when that is tagged; else a pseudo-version, which ends in the revision; or "devel"
+	revision string    // the commit
+	time     time.Time // of the commit
+}
+
+func readBuild() *build {
+	b := &build{version: "devel"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return b
+	}
+	if v, ok := strings.CutPrefix(info.Main.Version, "v"); ok {
+		b.version = v
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return " (" + s.Value[:min(12, len(s.Value))] + ")"
+		switch s.Key {
+		case "vcs.revision":
+			b.revision = s.Value
+		case "vcs.time":
+			b.time, _ = time.Parse(time.RFC3339, s.Value) // a time that cannot be read is a missing one
 		}
 	}
-	return ""
+	return b
+}
+
+// readers returns what this build reads song files with.
+func readers() []string {
+	if ingest.HasLibHDF5 {
+		return []string{"direct", "libhdf5"}
+	}
+	return []string{"direct"}
+}
+
+// buildTable is how the version is written for programs.
+var buildTable = render.Table[build]{Columns: []render.Column[build]{
+	{Name: "version", Title: "Version", Value: func(b *build) any { return b.version }},
+	{Name: "revision", Title: "Revision", Value: func(b *build) any { return textOrMissing(b.revision) }},
+	{Name: "revision_time", Title: "Of", Value: func(b *build) any { return timeOrMissing(b.time) }},
+	{Name: "store_format", Title: "Store format", Value: func(*build) any { return store.FormatVersion }},
+	{Name: "algorithm", Title: "Algorithm", Value: func(*build) any { return cluster.AlgorithmVersion }},
+	{Name: "go", Title: "Go", Value: func(*build) any { return runtime.Version() }},
+	{Name: "os", Title: "System", Value: func(*build) any { return runtime.GOOS }},
+	{Name: "arch", Title: "Processor", Value: func(*build) any { return runtime.GOARCH }},
+	{Name: "readers", Title: "Readers", Value: func(*build) any { return readers() }},
+}}
+
+func textOrMissing(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }

@@ -7,7 +7,7 @@
 // with numbers in as many digits as bring back the same float64. JSON has null
 // for what is missing or not finite; CSV and TSV leave missing values empty and
 // write NaN, inf and -inf. TSV escapes tab, newline, carriage return and
-// backslash as \t, \n, \r and \\. Nested values are JSON in every format.
+// backslash as \t, \n, \r and \\. Lists are JSON in every format; people get those of names with commas between.
 //
 // People get titles with units, numbers in sensible digits, and a heading that
 // says which song it is; what the heading says is not repeated in the rows.

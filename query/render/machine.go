@@ -73,6 +73,10 @@ func appendJSON(dst []byte, v any) []byte {
 		return appendJSONFloat(dst, v)
 	case []float64:
 		return appendJSONArray(dst, v, appendJSONFloat)
+	case []int:
+		return appendJSONArray(dst, v, func(dst []byte, n int) []byte { return appendJSON(dst, n) })
+	case []string:
+		return appendJSONArray(dst, v, appendJSONString)
 	case [][]float64:
 		return appendJSONArray(dst, v, func(dst []byte, row []float64) []byte { return appendJSON(dst, row) })
 	}

@@ -87,6 +87,11 @@ func (s *peopleSink) cell(v any, digits int) string {
 			}
 			return strings.Join(texts, " ")
 		}
+	case []string:
+		if len(v) == 0 {
+			return missing
+		}
+		return clean(strings.Join(v, ", "))
 	}
 	return plain(v)
 }

@@ -24,8 +24,8 @@ type Column[T any] struct {
 	// Shrink lets the text be cut where a terminal is too narrow.
 	Shrink bool
 
-	// Value returns the field: a string, int or float64, a slice of them for
-	// nested values, or nil when it is missing.
+	// Value returns the field: a string, int or float64, a slice of one of
+	// them or a [][]float64 for lists, or nil when it is missing.
 	Value func(row *T) any
 }
 
