@@ -9,8 +9,9 @@
 # make windows runs the Windows build under wine
 # make dist   makes what is released, in dist; make dist-check tries it
 #
-# and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; and big
-# and growth, which measure what commands cost on a store of a million tracks
+# and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; big and
+# growth, which measure what commands cost on a store of a million tracks; and merge,
+# which measures a merge of shards
 
 GO     ?= go
 PYTHON ?= python3
@@ -22,7 +23,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth lint bench cross windows dist dist-check clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows dist dist-check clean
 
 # The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
@@ -96,6 +97,10 @@ big: deps
 # What commands cost on the store at DB: the median of five whole processes.
 growth: deps
 	TATUM_GROWTH=$(abspath $(DB)) $(GO) test -count=1 -run TestGrowth -v -timeout 1h ./cmd/tatum
+
+# How fast a hundred thousand tracks in ten shards are merged.
+merge: deps
+	TATUM_MERGE=100000 $(GO) test -count=1 -run TestMergeRate -v -timeout 1h ./cmd/tatum
 
 # Songs in slices with clusterings between: do size and time per song grow?
 soak: deps

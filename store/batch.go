@@ -43,6 +43,7 @@ func (b *Batch) isRun(tx *bbolt.Tx) bool {
 type Outcome struct {
 	Added      int
 	Replaced   int
+	Same       int // of those replaced, songs of which nothing changed
 	Duplicates []Duplicate
 }
 
@@ -72,19 +73,7 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 				return err
 			}
 		}
-		for i := range batch.Files {
-			if err := putFile(tx, &batch.Files[i], state); err != nil {
-				return err
-			}
-		}
-		// A song may have been passed over for that of a file which, later in the
-		// batch, turned out to have it no longer.
-		for i := range batch.Files {
-			if err := forgetUnlessWhole(tx, &batch.Files[i], state); err != nil {
-				return err
-			}
-		}
-		return putTime(tx, ingestedKey)
+		return errors.Join(putFiles(tx, batch.Files, state), putTime(tx, ingestedKey))
 	})
 	return out, err
 }
@@ -92,11 +81,13 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *State, out *Outcome) error {
 	old, err := storedTrack(tx, s.ID)
 	switch {
-	case errors.Is(err, ErrTrackNotFound):
+	case err != nil && !errors.Is(err, ErrTrackNotFound):
+		return err
+	case s.loose && tx.Bucket(filesBucket).Get([]byte(s.path)) != nil:
+		return nil
+	case err != nil:
 		out.Added++
 		state.Tracks++
-	case err != nil:
-		return err
 	case old.Source.Path == s.path, gone != nil && gone(old.Source.Path):
 		out.Replaced++
 	case old.Source.Path < s.path:
@@ -105,6 +96,10 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *S
 	default:
 		out.Replaced++
 		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old.Source.Path, s.path})
+	}
+	if isSame(tx, s) {
+		out.Same++
+		return nil
 	}
 	if err := putVectors(tx, s.ID, &s.vectors, state); err != nil {
 		return err
@@ -121,6 +116,18 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *S
 		}
 	}
 	return state.put(tx, inTracks, []byte(s.ID), s.track)
+}
+
+// isSame reports whether a song is in the store as it is to be.
+func isSame(tx *bbolt.Tx, s *EncodedSong) bool {
+	same := bytes.Equal(tx.Bucket(tracksBucket).Get([]byte(s.ID)), s.track)
+	for g, features := range vectorGroups {
+		same = same && bytes.Equal(tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], s.ID)), s.vectors[g])
+	}
+	for g, sealed := range s.arrays {
+		same = same && bytes.Equal(tx.Bucket(arraysBucket).Get(arraysKey(s.ID, group(g))), sealed)
+	}
+	return same
 }
 
 // storedTrack returns a track as the transaction finds it, or ErrTrackNotFound.

@@ -15,6 +15,9 @@ var (
 	// than this one was willing to wait; the error's text says which.
 	ErrLocked = errors.New("store is locked")
 
+	// ErrSameStore is returned when a store is to be merged into itself, or twice.
+	ErrSameStore = errors.New("one store in two places")
+
 	// ErrFormatVersion is returned when a store was written in a format that
 	// this version of tatum does not know.
 	ErrFormatVersion = errors.New("unknown store format")

@@ -165,6 +165,23 @@ func storedFile(tx *bbolt.Tx, path string) (*File, error) {
 	return unsealFile([]byte(path), sealed)
 }
 
+// putFiles remembers files whose songs have been put.
+func putFiles(tx *bbolt.Tx, files []File, state *State) error {
+	for i := range files {
+		if err := putFile(tx, &files[i], state); err != nil {
+			return err
+		}
+	}
+	// A song may have been passed over for that of a file which, later among
+	// these, turned out to have it no longer.
+	for i := range files {
+		if err := forgetUnlessWhole(tx, &files[i], state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // putFile remembers a file. Tracks that the file had and has no longer are
 // removed; a file that cannot be read any more keeps those it gave.
 func putFile(tx *bbolt.Tx, f *File, state *State) error {

@@ -16,6 +16,10 @@ type EncodedSong struct {
 	track   []byte
 	arrays  [numGroups][]byte         // nil when the group was not read
 	vectors [len(vectorGroups)][]byte // nil when the song lacks them
+
+	// loose says that the store it comes from does not know its file, so that it
+	// may be older than what another knows.
+	loose bool
 }
 
 // EncodeSong encodes a song and its stat vectors, of the eight features or of all.
@@ -157,6 +161,26 @@ func checkVectors(key, value []byte) error {
 		return corrupt(key, "value is too short")
 	}
 	return checkSum(key, value[:vectorsHeadLen(int(value[0]))])
+}
+
+// checkEachVector returns ErrCorrupt unless all vectors of a value that
+// [checkVectors] has passed are as they were written.
+func checkEachVector(key, value []byte) error {
+	at := vectorsHeadLen(int(value[0]))
+	for i := range int(value[0]) {
+		f, end := Feature(value[1+2*i]), at+8*int(value[2+2*i])
+		if end+sumLen > len(value) {
+			return corrupt(key, "value is too short")
+		}
+		if vectorSum(key, f, value[at:end]) != binary.LittleEndian.Uint32(value[end:]) {
+			return corrupt(key, fmt.Sprintf("checksum of %v differs", f))
+		}
+		at = end + sumLen
+	}
+	if at != len(value) {
+		return corrupt(key, "value is too long")
+	}
+	return nil
 }
 
 // Vectors are those of a track's stat vectors that lie together, where they are in

@@ -105,29 +105,52 @@ func lockWriter(ctx context.Context, path string, wait time.Duration) (*flock.Fl
 	}
 	defer f.Close()
 	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDWR))
-	var locked bool
-	for begun := time.Now(); ; {
-		locked, err = lock.TryLock()
-		if locked || err != nil || time.Since(begun) >= wait {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(lockPoll):
-		}
+	if err := keepTrying(ctx, lock.TryLock, path, wait); err != nil {
+		lock.Close()
+		return nil, err
 	}
-	if err == nil && !locked {
-		return nil, fmt.Errorf("store %q: %w by %s, which has to finish first", path, ErrLocked, lockHolder(path))
-	}
-	if err == nil {
-		err = writeHolder(f)
-	}
-	if err != nil {
+	if err := writeHolder(f); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
 	return lock, nil
+}
+
+// keepTrying calls try, which takes a lock of the store's writer, until it has
+// done so, for as long as wait says.
+func keepTrying(ctx context.Context, try func() (bool, error), path string, wait time.Duration) error {
+	for begun := time.Now(); ; {
+		locked, err := try()
+		switch {
+		case err != nil:
+			return fmt.Errorf("lock store: %w", err)
+		case locked:
+			return nil
+		case time.Since(begun) >= wait:
+			return fmt.Errorf("store %q: %w by %s, which has to finish first", path, ErrLocked, lockHolder(path))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// openFinished opens the store at path for reading when no process is its
+// writer, for which it waits as [OpenWriter] does. Until it is closed no other
+// process can write to it.
+func openFinished(ctx context.Context, path string, wait time.Duration) (*DB, error) {
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	lock := flock.New(lockPath(path), flock.SetFlag(os.O_RDONLY))
+	defer lock.Close()
+	err := keepTrying(ctx, lock.TryRLock, path, wait)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // if it does, there is no writer
+		return nil, err
+	}
+	return open(path)
 }
 
 // openLock opens the lock file of the store at path. Who may write to the store

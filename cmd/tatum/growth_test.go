@@ -32,7 +32,7 @@ func TestBig(t *testing.T) {
 	}
 	n := envCount(t, "TATUM_BIG_TRACKS", 1_000_000)
 	begun := time.Now()
-	makeBig(t, path, n)
+	makeBig(t, path, n, 1, 0)
 	t.Logf("%d tracks stored: %.1f µs each", n, time.Since(begun).Seconds()*1e6/float64(n))
 	begun = time.Now()
 	if out, err := exec.Command("tatum", "cluster", "--quiet", "--db", path).CombinedOutput(); err != nil {
@@ -41,22 +41,24 @@ func TestBig(t *testing.T) {
 	t.Logf("clustered in %.1f s", time.Since(begun).Seconds())
 }
 
-// makeBig stores n songs in ascending order of their IDs.
-func makeBig(t *testing.T, path string, n int) {
+// makeBig stores those of n songs that are in one of so many shards, in ascending
+// order of their IDs.
+func makeBig(t *testing.T, path string, n, shards, shard int) {
 	t.Helper()
 	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	numbers := shardNumbers(n, shards, shard)
 	const batchSongs = 1024
-	for first := 0; first < n; first += batchSongs {
-		songs := make([]store.EncodedSong, min(batchSongs, n-first))
+	for batch := range slices.Chunk(numbers, batchSongs) {
+		songs := make([]store.EncodedSong, len(batch))
 		files := make([]store.File, len(songs))
 		var g errgroup.Group
 		g.SetLimit(runtime.GOMAXPROCS(0))
 		for i := range songs {
 			g.Go(func() error {
-				song, vectors := bigSong(first + i)
+				song, vectors := bigSong(batch[i])
 				songs[i] = *store.EncodeSong(song, vectors)
 				files[i] = store.File{Path: song.Source.Path, Size: 250_000, ModTime: 1, Tracks: []store.TrackID{song.ID}}
 				return nil
@@ -72,6 +74,17 @@ func makeBig(t *testing.T, path string, n int) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// shardNumbers returns the numbers of the songs of a shard, some from everywhere.
+func shardNumbers(n, shards, shard int) (numbers []int) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for i := range n {
+		if rng.IntN(shards) == shard {
+			numbers = append(numbers, i)
+		}
+	}
+	return numbers
 }
 
 var bigWords = []string{

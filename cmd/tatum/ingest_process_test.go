@@ -88,7 +88,10 @@ func storeDigest(t *testing.T, path string) (tracks int, digest [32]byte) {
 				t.Fatalf("file %s has track %s, which is not there", f.Path, id)
 			}
 		}
-		fmt.Fprint(h, f.Path, f.Size, f.ModTime, f.Tracks)
+		fmt.Fprint(h, f.Path, f.Size, f.ModTime, f.Arrays, f.Tracks)
+		if f.Bad != nil {
+			fmt.Fprint(h, f.Bad.Step, f.Bad.Reason)
+		}
 	}
 	return len(ids), [32]byte(h.Sum(nil))
 }

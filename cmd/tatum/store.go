@@ -25,7 +25,7 @@ func newStore(g *globals) *cobra.Command {
 		Args:  noArgs,
 		RunE:  help,
 	}
-	cmd.AddCommand(newStoreInfo(g), newStoreCheck(g), newStoreCompact(g), newStoreBackup(g))
+	cmd.AddCommand(newStoreInfo(g), newStoreCheck(g), newStoreCompact(g), newStoreBackup(g), newStoreMerge(g))
 	return cmd
 }
 

@@ -22,6 +22,8 @@ func TestStoreSurvivesKill(t *testing.T) {
 	songs, base := filepath.Join(dir, "songs"), filepath.Join(dir, "base.db")
 	tatum(t, "demo", "--songs", "40", songs)
 	oldStore(t, base)
+	shard := filepath.Join(dir, "shard.db")
+	put(t, shard, madeBatch(t, 100, 1000, 1))
 	for _, c := range []struct {
 		name string
 		args []string
@@ -30,6 +32,7 @@ func TestStoreSurvivesKill(t *testing.T) {
 		{"cluster", []string{"cluster", "-k", "4", "--folds", "3"}},
 		{"assign", []string{"cluster", "assign"}},
 		{"compact", []string{"store", "compact"}},
+		{"merge", []string{"store", "merge", shard}},
 		{"backup", []string{"store", "backup", "FILE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,6 +10,10 @@ import (
 // such as an address within one of its own pages, is read when it is touched.
 func willNeed(b []byte) { _ = unix.Madvise(b, unix.MADV_WILLNEED) }
 
+// drop takes what was read of the memory map from the process's memory. The
+// system has it still.
+func drop(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
+
 // isResident reports whether a page of the memory map is in memory.
 func isResident(page []byte) bool {
 	var resident [1]byte

@@ -6,4 +6,6 @@ package pages
 
 func willNeed([]byte) {}
 
+func drop([]byte) {}
+
 func isResident([]byte) bool { return true }

@@ -152,6 +152,10 @@ func (ps *Pages) freelist() ([]byte, error) {
 	return ids[:8*n], nil
 }
 
+// Drop lets go of the memory that pages read so far take. They are read again
+// when they are asked for.
+func (ps *Pages) Drop() { drop(ps.data) }
+
 // Size returns the length of a page in bytes.
 func (ps *Pages) Size() int { return ps.size }
 
