@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"tatum/store/randindex"
 )
 
 // agreement returns the adjusted Rand index between every two of the labellings
@@ -15,11 +17,11 @@ import (
 func agreement(labels [][]uint16, k int) (mean, least float64) {
 	mean, least = 0, 1
 	pairs := 0
-	var t contingency
+	var t randindex.Table
 	for i, a := range labels {
 		for _, b := range labels[:i] {
-			t.count(a, b, k)
-			index := t.adjustedRand()
+			t.Count(a, b, k)
+			index := t.AdjustedRand()
 			mean += index
 			least = min(least, index)
 			pairs++
@@ -29,55 +31,6 @@ func agreement(labels [][]uint16, k int) (mean, least float64) {
 		return 1, 1
 	}
 	return mean / float64(pairs), least
-}
-
-// A contingency tells how two labellings of the same rows go together. Its
-// memory is used again by the next count.
-type contingency struct {
-	rows         int
-	cells        []uint32 // rows with label i in one and j in the other, at i*k+j
-	first, other []uint32 // rows with label i in each
-}
-
-func (t *contingency) count(a, b []uint16, k int) {
-	t.rows = len(a)
-	t.cells = resize(t.cells, k*k)
-	t.first, t.other = resize(t.first, k), resize(t.other, k)
-	clear(t.cells)
-	clear(t.first)
-	clear(t.other)
-	for i, l := range a {
-		t.cells[int(l)*k+int(b[i])]++
-		t.first[l]++
-		t.other[b[i]]++
-	}
-}
-
-// adjustedRand returns the adjusted Rand index of the two labellings: 1 when
-// they are the same but for names, about 0 when they have no more to do with
-// each other than chance has it, and sometimes less. It is scikit-learn's
-// adjusted_rand_score, which counts pairs of rows.
-func (t *contingency) adjustedRand() float64 {
-	n := float64(t.rows)
-	together := sumOfSquares(t.cells) // pairs that both put together, counted twice, with n of a row and itself
-	firstOnly := sumOfSquares(t.first) - together
-	otherOnly := sumOfSquares(t.other) - together
-	apart := n*n - firstOnly - otherOnly - together
-	both := together - n
-	if firstOnly == 0 && otherOnly == 0 {
-		return 1
-	}
-	return 2 * (both*apart - firstOnly*otherOnly) /
-		((both+firstOnly)*(firstOnly+apart) + (both+otherOnly)*(otherOnly+apart))
-}
-
-// sumOfSquares is exact below 2⁵³, that is up to 94 million rows.
-func sumOfSquares(counts []uint32) float64 {
-	var sum uint64
-	for _, c := range counts {
-		sum += uint64(c) * uint64(c)
-	}
-	return float64(sum)
 }
 
 // distinctRows returns the number of different rows of a matrix without NaN.

@@ -1,6 +1,10 @@
 package query
 
-import "tatum/store"
+import (
+	"fmt"
+
+	"tatum/store"
+)
 
 // A ClusterSummary describes one cluster of a feature.
 type ClusterSummary struct {
@@ -45,4 +49,35 @@ func Clusters(db *store.DB, c *store.Clustering, f store.Feature) ([]ClusterSumm
 		summaries[i] = s
 	}
 	return summaries, nil
+}
+
+// FoldSizes tells how many of a cluster's tracks each fold's model labelled.
+type FoldSizes struct {
+	Cluster store.Cluster
+	Size    int
+	Folds   []int // by fold
+}
+
+// SizesByFold returns the sizes of a feature's clusters in the order of their
+// numbers. It goes through all members. It returns store.ErrNotClustered when the
+// clustering leaves out the feature.
+func SizesByFold(db *store.DB, c *store.Clustering, f store.Feature) ([]FoldSizes, error) {
+	if err := checkFeature(c, f); err != nil {
+		return nil, err
+	}
+	sizes := make([]FoldSizes, c.K)
+	for i := range sizes {
+		sizes[i] = FoldSizes{Cluster: store.Cluster(i), Folds: make([]int, c.Folds)}
+		for m, err := range db.Members(c, f, store.Cluster(i)) {
+			if err != nil {
+				return nil, err
+			}
+			if int(m.Fold) >= c.Folds {
+				return nil, fmt.Errorf("%w: member %q is of fold %d of %d", store.ErrCorrupt, m.ID, m.Fold, c.Folds)
+			}
+			sizes[i].Size++
+			sizes[i].Folds[m.Fold]++
+		}
+	}
+	return sizes, nil
 }

@@ -1,0 +1,191 @@
+// Package picture draws the answers of package query: songs over their time, maps
+// and profiles of clusters, and what tells how good a clustering is.
+//
+// Each kind of picture is a function from plain values to a [Picture], which holds
+// what is to be drawn and the same numbers as a table. [Picture.Draw] is the one
+// place that draws it, to SVG, PNG or PDF. The same values give the same bytes on
+// every machine, but for texts in letters that the built-in font lacks: those are
+// drawn with the outlines of a font that the machine has.
+//
+// Lengths are pixels, of which an inch has 96. Positions are measured from the top
+// left corner.
+package picture
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"codeberg.org/go-pdf/fpdf"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgpdf"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"tatum/store"
+)
+
+// A Format is a kind of file that a picture is drawn to.
+type Format string
+
+// The formats.
+const (
+	SVG Format = "svg"
+	PNG Format = "png"
+	PDF Format = "pdf"
+)
+
+// Formats lists all formats.
+var Formats = []Format{SVG, PNG, PDF}
+
+// ParseFormat returns the format called name.
+func ParseFormat(name string) (Format, error) {
+	for _, f := range Formats {
+		if strings.EqualFold(name, string(f)) {
+			return f, nil
+		}
+	}
+	return "", fmt.Errorf("no picture format %q: want svg, png or pdf", name)
+}
+
+// The least and the largest width and height of a picture.
+const (
+	MinSize = 200
+	MaxSize = 10000
+)
+
+// Options say how to draw a picture. The zero value is as wide and high as the
+// picture would best be, and an SVG.
+type Options struct {
+	Format        Format
+	Width, Height int // pixels, MinSize to MaxSize; 0 for the picture's own
+
+	Version string // of the program, for an SVG's metadata
+
+	// BuiltInFont has texts in letters that the built-in font lacks drawn as those
+	// that the machine's fonts lack are: not at all.
+	BuiltInFont bool
+}
+
+// A Picture is what is to be drawn, and says what it shows.
+type Picture struct {
+	Kind     string // song, map, …
+	Title    string // in any script
+	Fallback string // in place of a title that no font has
+	Finding  string // what there is to see, in a sentence
+	Data     Data   // the numbers that are drawn
+
+	clustering    *store.Clustering // that it is of, if any
+	width, height int               // that it would best have
+	scaled        bool              // whether it is as high as it is wide
+	notes         func(c *canvas) []string
+	draw          func(c *canvas, r rect)
+}
+
+// Data are numbers as a table, a row for each thing drawn. Values are strings,
+// ints or float64s, or nil where there is none.
+type Data struct {
+	Columns []string
+	Rows    [][]any
+}
+
+func (d *Data) add(values ...any) { d.Rows = append(d.Rows, values) }
+
+// Draw draws the picture. Warnings tell of texts that could not be drawn, and what
+// stands in their place.
+func (p *Picture) Draw(w io.Writer, o Options) (warnings []string, err error) {
+	if o.Width == 0 {
+		o.Width = p.width
+	}
+	if o.Height == 0 {
+		o.Height = p.height
+		if p.scaled {
+			o.Height = min(MaxSize, max(MinSize, p.height*o.Width/p.width))
+		}
+	}
+	for _, size := range []int{o.Width, o.Height} {
+		if size < MinSize || size > MaxSize {
+			return nil, fmt.Errorf("a picture of %d × %d pixels: want %d to %d", o.Width, o.Height, MinSize, MaxSize)
+		}
+	}
+	backend, err := newBackend(o)
+	if err != nil {
+		return nil, err
+	}
+	width, height := pixels(float64(o.Width)), pixels(float64(o.Height))
+	c := &canvas{Canvas: draw.NewCanvas(backend, width, height), backend: backend, width: float64(o.Width), height: float64(o.Height)}
+	c.fill(rect{0, 0, c.width, c.height}, color.White)
+	p.drawAll(c)
+	if o.Format == SVG || o.Format == "" {
+		return backend.warnings, p.writeSVG(w, backend.file, o)
+	}
+	_, err = backend.file.WriteTo(w)
+	return backend.warnings, err
+}
+
+// drawAll draws the title, the finding, what the picture is of, and the notes.
+func (p *Picture) drawAll(c *canvas) {
+	const margin = 12
+	title := c.fit(c.legible(p.Title, p.Fallback), titleStyle, c.width-2*margin)
+	c.text(title, titleStyle, margin, 22, left)
+	y := 22.0
+	for _, line := range c.wrap(p.Finding, bodyStyle, c.width-2*margin) {
+		y += 17
+		c.text(line, bodyStyle, margin, y, left)
+	}
+	body := rect{margin, y + 14, c.width - 2*margin, c.height - y - 14 - 8}
+	var notes []string
+	if p.notes != nil {
+		for _, note := range p.notes(c) {
+			notes = append(notes, c.wrap(note, noteStyle, c.width-2*margin)...)
+		}
+	}
+	body.h -= float64(len(notes)) * 14
+	for i, line := range notes {
+		c.text(line, noteStyle, margin, body.y+body.h+12+float64(i)*14-2, left)
+	}
+	if body.h > 20 && body.w > 20 {
+		p.draw(c, body)
+	}
+}
+
+// A backend is a file being drawn, with letters that the built-in font lacks.
+type backend struct {
+	vg.Canvas
+	file     vg.CanvasWriterTo
+	format   Format
+	letters  *letters
+	warnings []string
+}
+
+// pdfDates are those of every PDF, which would have the time of day in it.
+var pdfDates = sync.OnceFunc(func() {
+	then := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	fpdf.SetDefaultCreationDate(then)
+	fpdf.SetDefaultModificationDate(then)
+	fpdf.SetDefaultCatalogSort(true)
+})
+
+func newBackend(o Options) (*backend, error) {
+	w, h := pixels(float64(o.Width)), pixels(float64(o.Height))
+	b := &backend{format: o.Format, letters: newLetters(o.BuiltInFont)}
+	switch o.Format {
+	case SVG, "":
+		b.format = SVG
+		b.file = vgsvg.New(w, h)
+	case PNG:
+		b.file = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(96))}
+	case PDF:
+		pdfDates()
+		b.file = vgpdf.New(w, h)
+	default:
+		_, err := ParseFormat(string(o.Format))
+		return nil, err
+	}
+	b.Canvas = b.file
+	return b, nil
+}
