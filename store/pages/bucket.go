@@ -172,18 +172,32 @@ func (w *walk) children(p *page) (first, end int) {
 // makes a scan ten times slower than the disk.
 func (w *walk) fetch(p *page, first, end int) {
 	size := uint64(w.size)
-	if id := p.child(first); id < 2 || id >= uint64(w.Count()) || isResident(w.data[id*size:(id+1)*size]) {
-		return
-	}
-	for i := first; i < end; {
-		start, next := p.child(i), p.child(i)+1
-		// Pages that a leaf takes besides its first lie in between.
-		const gap = 8
-		for i++; i < end && p.child(i) >= next && p.child(i) <= next+gap; i++ {
-			next = p.child(i) + 1
+	seen := false
+	for r := range w.childRuns(p, first, end) {
+		pages := w.data[r.ID*size : (r.ID+uint64(r.Count))*size]
+		if !seen && isResident(pages[:size]) {
+			return // and most likely the others are
 		}
-		if start >= 2 && next <= uint64(w.Count()) {
-			willNeed(w.data[start*size : next*size])
+		seen = true
+		willNeed(pages)
+	}
+}
+
+// childRuns yields the pages of a branch's children from first on, before end,
+// those together that follow each other. Children out of bounds are left out.
+func (ps *Pages) childRuns(p *page, first, end int) iter.Seq[Run] {
+	return func(yield func(Run) bool) {
+		for i := first; i < end; {
+			start, next := p.child(i), p.child(i)+1
+			// Pages that a leaf takes besides its first lie in between.
+			const gap = 8
+			for i++; i < end && p.child(i) >= next && p.child(i) <= next+gap; i++ {
+				next = p.child(i) + 1
+			}
+			inBounds := start >= 2 && start < next && next <= uint64(ps.Count())
+			if inBounds && !yield(Run{start, int(next - start)}) {
+				return
+			}
 		}
 	}
 }

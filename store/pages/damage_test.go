@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 )
 
 // A patient is a test file in which pages can be damaged.
@@ -152,6 +154,13 @@ func TestEachKindOfDamage(t *testing.T) {
 			func(d []byte) { put64(p.at(d, p.freelist)[pageHeaderLen+8*p.freeIndex(d):], p.leaf) },
 			"in use and free",
 		},
+		"the page behind the last is free": {
+			func(d []byte) {
+				n := int(binary.NativeEndian.Uint16(p.at(d, p.freelist)[10:]))
+				put64(p.at(d, p.freelist)[pageHeaderLen+8*(n-1):], p.last)
+			},
+			"free, but out of bounds",
+		},
 		"no free list":        {func(d []byte) { put16(p.at(d, p.freelist)[8:], leafPage) }, "no list of free pages"},
 		"too many free pages": {func(d []byte) { put16(p.at(d, p.freelist)[10:], 511) }, "511 free pages do not fit"},
 	} {
@@ -201,9 +210,73 @@ func readDeep(t *testing.T, data []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = keysIn(&b, nil, nil)
+		if _, err = keysIn(&b, nil, nil); err != nil {
+			return err
+		}
+		for _, err := range ps.Administration() {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// TestCircle has a branch be its own first child.
+func TestCircle(t *testing.T) {
+	p := newPatient(t)
+	data := bytes.Clone(p.whole)
+	binary.NativeEndian.PutUint64(p.at(data, p.branch)[pageHeaderLen+8:], p.branch)
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := view(t, path, func(ps *Pages) error {
+		b, err := bucket(ps, "deep")
+		if err != nil {
+			return err
+		}
+		_, _, _, err = b.Ends()
 		return err
 	})
+	if err == nil || !strings.Contains(err.Error(), "goes in circles") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestGetIsFast checks that Get finds a key in a leaf whose other elements are
+// damaged, for it does not look at them.
+func TestGetIsFast(t *testing.T) {
+	p := newPatient(t)
+	leaf := page{data: p.at(p.whole, p.leaf)}
+	if err := leaf.readHeader(); err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Clone(p.whole)
+	setElement(p.at(data, p.leaf), 3, 0, 4) // flags that there are not
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := view(t, path, func(ps *Pages) error {
+		b, err := bucket(ps, "deep")
+		if err != nil {
+			return err
+		}
+		for i := range leaf.count {
+			value, err := b.Get(leaf.key(i))
+			switch {
+			case i == 3 && !errors.Is(err, ErrDamaged):
+				t.Errorf("the damaged element: got %v", err)
+			case i != 3 && (err != nil || !bytes.Equal(value, leaf.value(i))):
+				t.Errorf("element %d: got %d bytes, %v", i, len(value), err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestGreaterBranchKey makes a branch's key greater than those that its child
@@ -324,6 +397,20 @@ func TestHeaders(t *testing.T) {
 			if err := readDeep(t, data); err == nil {
 				t.Errorf("header %d, byte %d: no error", page, at)
 			}
+		}
+	}
+	b, err := bbolt.Open(testFile(t), 0o644, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for length, want := range map[int]string{
+		2*p.page - 1:           "store is damaged: the file is cut short",
+		2 * p.page:             fmt.Sprintf("store is damaged: the file is cut short: it has %d bytes of %d", 2*p.page, int(p.last)*p.page),
+		int(p.last)*p.page - 1: fmt.Sprintf("store is damaged: the file is cut short: it has %d bytes of %d", int(p.last)*p.page-1, int(p.last)*p.page),
+	} {
+		if err := CheckHeaders(b, int64(length)); err == nil || err.Error() != want {
+			t.Errorf("%d bytes: got %v, want %s", length, err, want)
 		}
 	}
 	for _, length := range []int{len(p.whole) - 1, int(p.last)*p.page - 1, int(p.last-1) * p.page} {

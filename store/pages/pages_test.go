@@ -2,9 +2,11 @@ package pages
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -297,6 +299,177 @@ func TestSplit(t *testing.T) {
 					t.Errorf("%s: %d parts have %d keys, want %d", name, parts, total, n)
 				}
 			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSplitFewKeys wants more parts than there are keys.
+func TestSplitFewKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	fillFile(t, path, func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte("few"))
+		for i := range 3 {
+			err = errors.Join(err, b.Put(testKey(i), sealed(testKey(i), make([]byte, 2000))))
+		}
+		return err
+	})
+	err := view(t, path, func(ps *Pages) error {
+		b, err := bucket(ps, "few")
+		if err != nil {
+			return err
+		}
+		splits, err := b.Split(8)
+		if want := [][]byte{testKey(0), testKey(1), testKey(2)}; !slices.EqualFunc(splits, want, bytes.Equal) {
+			t.Errorf("got %q, want %q", splits, want)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fillFile makes a bbolt file in one transaction.
+func fillFile(t *testing.T, path string, fill func(tx *bbolt.Tx) error) {
+	t.Helper()
+	b, err := bbolt.Open(path, 0o644, &bbolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(b.Update(fill), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNoBuckets reads a file that has none.
+func TestNoBuckets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	fillFile(t, path, func(*bbolt.Tx) error { return nil })
+	err := view(t, path, func(ps *Pages) error {
+		top, err := ps.Top()
+		if err != nil {
+			return err
+		}
+		for e, err := range top.Buckets() {
+			t.Errorf("got %q, %v", e.Key, err)
+		}
+		_, found, err := top.Bucket([]byte("deep"), checkSealed)
+		if found {
+			t.Error("a bucket is found")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFullPage has a leaf end with its page's last byte, and one with the first
+// byte of another page.
+func TestFullPage(t *testing.T) {
+	for _, more := range []int{-1, 0, 1} {
+		path := filepath.Join(t.TempDir(), "test.db")
+		const keyLen = 10
+		key := testKey(1)
+		sealedLen := len(sealed(key, nil))
+		length := 2*os.Getpagesize() - pageHeaderLen - elementLen - keyLen - sealedLen + more
+		fillFile(t, path, func(tx *bbolt.Tx) error {
+			b, err := tx.CreateBucket([]byte("one"))
+			return errors.Join(err, b.Put(key, sealed(key, make([]byte, length))))
+		})
+		err := view(t, path, func(ps *Pages) error {
+			b, err := bucket(ps, "one")
+			if err != nil {
+				return err
+			}
+			for r, err := range b.Runs() {
+				if want := 2 + max(more, 0); err != nil || r.Count != want {
+					t.Errorf("%+d bytes: got a run of %d, %v, want %d", more, r.Count, err, want)
+				}
+			}
+			value, err := b.Get(key)
+			if len(value) != length+sealedLen {
+				t.Errorf("%+d bytes: got a value of %d bytes", more, len(value))
+			}
+			_, rangeErr := keysIn(&b, nil, nil)
+			return errors.Join(err, rangeErr)
+		})
+		if err != nil {
+			t.Errorf("%+d bytes: %v", more, err)
+		}
+	}
+}
+
+// TestChildRuns lists children that follow each other, with and without pages in
+// between, and some out of bounds.
+func TestChildRuns(t *testing.T) {
+	children := []uint64{5, 6, 7, 16, 25, 35, 3, 2, 0, 1, 99, 100, math.MaxUint64, 40}
+	data := make([]byte, pageHeaderLen+len(children)*elementLen)
+	for i, id := range children {
+		binary.NativeEndian.PutUint64(data[pageHeaderLen+i*elementLen+8:], id)
+	}
+	branch := &page{data: data, count: len(children)}
+	ps := &Pages{size: 1, data: make([]byte, 100)}
+	for _, c := range []struct {
+		first, end int
+		want       []Run
+	}{
+		{0, len(children), []Run{{5, 21}, {35, 1}, {3, 1}, {2, 1}, {40, 1}}},
+		{1, 4, []Run{{6, 11}}},
+		{3, 3, nil},
+		{10, 11, []Run{{99, 1}}},
+		{11, 12, nil},
+	} {
+		if got := slices.Collect(ps.childRuns(branch, c.first, c.end)); !slices.Equal(got, c.want) {
+			t.Errorf("children %d to %d: got %v, want %v", c.first, c.end, got, c.want)
+		}
+	}
+	for range ps.childRuns(branch, 0, len(children)) {
+		break
+	}
+}
+
+// TestRunsOfInlineBucket wants none, and no error.
+func TestRunsOfInlineBucket(t *testing.T) {
+	err := view(t, testFile(t), func(ps *Pages) error {
+		b, err := bucket(ps, "inline")
+		if err != nil {
+			return err
+		}
+		for r, err := range b.Runs() {
+			t.Errorf("got %v, %v", r, err)
+		}
+		holdsBuckets := b
+		holdsBuckets.check = nil
+		errs := 0
+		for _, err := range holdsBuckets.Runs() {
+			if err != nil {
+				errs++
+			}
+		}
+		if errs != 1 {
+			t.Errorf("values taken for buckets: %d errors", errs)
+		}
+		deep, err := bucket(ps, "deep")
+		if err != nil {
+			return err
+		}
+		deep.check = nil
+		for range deep.Runs() {
+			break // without an error's coming after
+		}
+		errs = 0
+		for _, err := range deep.Runs() {
+			if err != nil {
+				errs++
+			}
+		}
+		if errs != 1 {
+			t.Errorf("values of many pages taken for buckets: %d errors", errs)
 		}
 		return nil
 	})
