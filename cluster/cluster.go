@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -404,19 +405,21 @@ func (r *runner) readBatch(first, size int) (*batch, error) {
 	b := &batch{ids: r.ids[first:end], fold: func(f store.Feature, i int) (store.Fold, bool) {
 		return store.Fold(r.population(f).all[first+i]), true
 	}}
-	for _, f := range r.p.Features {
+	matrices := make([]Matrix, len(r.p.Features))
+	for i, f := range r.p.Features {
 		b.labels[f] = r.labels[f][first:end]
-		b.matrix[f] = NewMatrix(len(b.ids), f.VectorLen())
+		matrices[i] = NewMatrix(len(b.ids), f.VectorLen())
+		b.matrix[f] = matrices[i]
 	}
 	return b, r.w.View(func(db *store.DB) error {
+		done := 0
 		for _, features := range together(r.p.Features) {
-			err := eachVectors(db, features[0], b.ids, func(i int, v *store.Vectors) error {
-				for _, f := range features {
-					if err := v.Vector(f, b.matrix[f].Row(i)); err != nil {
-						return err
-					}
-				}
-				return nil
+			of := matrices[done : done+len(features)]
+			done += len(features)
+			err := r.inParts(len(b.ids), func(from, to int) error {
+				return eachVectors(db, features[0], b.ids[from:to], func(i int, v *store.Vectors) error {
+					return vectorsInto(of, features, v, from+i)
+				})
 			})
 			if err != nil {
 				return err
@@ -481,34 +484,41 @@ const readTracks = 1 << 16
 // that they have if it is enough, and keeps their hashes.
 func (r *runner) read(features []store.Feature, matrices []Matrix) error {
 	all := r.population(features[0]).ids
-	hashes := make([]hash.Hash, len(features))
+	hashes := make([]rowHash, len(features))
 	for i, f := range features {
-		hashes[i] = sha256.New()
+		hashes[i].Hash = sha256.New()
 		matrices[i] = matrices[i].resize(len(all), f.VectorLen())
 	}
-	n := 0
 	r.storing.Lock()
 	defer r.storing.Unlock()
-	for ids := range slices.Chunk(all, readTracks) {
+	for first := 0; first < len(all); first += readTracks {
+		ids := all[first:min(first+readTracks, len(all))]
 		err := r.w.View(func(db *store.DB) error {
-			return eachVectors(db, features[0], ids, func(_ int, v *store.Vectors) error {
-				for i, f := range features {
-					row := matrices[i].Row(n)
-					if err := v.Vector(f, row); err != nil {
-						return err
-					}
-					hashRow(hashes[i], v.IDBytes(), row)
+			return r.inParts(len(ids), func(from, to int) error {
+				n := 0
+				err := eachVectors(db, features[0], ids[from:to], func(_ int, v *store.Vectors) error {
+					row := first + from + n
+					n++
+					return vectorsInto(matrices, features, v, row)
+				})
+				if err == nil && n != to-from {
+					err = fmt.Errorf("%w: vectors of %d tracks, want %d", store.ErrCorrupt, n, to-from)
 				}
-				n++
-				return nil
+				return err
 			})
 		})
 		if err != nil {
 			return err
 		}
-	}
-	if n != len(all) {
-		return fmt.Errorf("%w: vectors of %d tracks, want %d", store.ErrCorrupt, n, len(all))
+		var hashing sync.WaitGroup
+		for i := range features {
+			hashing.Go(func() {
+				for n, id := range ids {
+					hashes[i].add(id, matrices[i].Row(first+n))
+				}
+			})
+		}
+		hashing.Wait()
 	}
 	for i, f := range features {
 		hashes[i].Sum(r.sums[f][:0])
@@ -516,14 +526,41 @@ func (r *runner) read(features []store.Feature, matrices []Matrix) error {
 	return nil
 }
 
-func hashRow(h hash.Hash, id []byte, v store.Vector) {
-	var buf [store.TrackIDLen + 8*store.NumSoundStats]byte
-	n := copy(buf[:], id)
-	for _, x := range v {
-		binary.LittleEndian.PutUint64(buf[n:], math.Float64bits(x))
-		n += 8
+// vectorsInto sets a row of each feature's matrix to the feature's vector.
+func vectorsInto(matrices []Matrix, features []store.Feature, v *store.Vectors, row int) error {
+	for i, f := range features {
+		if err := v.Vector(f, matrices[i].Row(row)); err != nil {
+			return err
+		}
 	}
-	h.Write(buf[:n])
+	return nil
+}
+
+// inParts calls fn with ranges that together are the numbers below n, for as many
+// at once as there are workers.
+func (r *runner) inParts(n int, fn func(from, to int) error) error {
+	var g errgroup.Group
+	parts := max(1, min(r.p.Workers, runtime.GOMAXPROCS(0)))
+	for part := range parts {
+		if from, to := n*part/parts, n*(part+1)/parts; from < to {
+			g.Go(func() error { return fn(from, to) })
+		}
+	}
+	return g.Wait()
+}
+
+// A rowHash is of IDs and vectors.
+type rowHash struct {
+	hash.Hash
+	buf []byte
+}
+
+func (h *rowHash) add(id store.TrackID, v store.Vector) {
+	h.buf = append(h.buf[:0], id...)
+	for _, x := range v {
+		h.buf = binary.LittleEndian.AppendUint64(h.buf, math.Float64bits(x))
+	}
+	h.Write(h.buf)
 }
 
 // fingerprint returns the hash of all IDs and vectors that were fitted on.

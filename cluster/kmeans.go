@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"tatum/cluster/mt19937"
 )
@@ -472,6 +473,26 @@ func (c *convergence) done(inertia float64) bool {
 // chunk is the number of rows that Assign scales and measures at a time.
 const chunk = 64
 
+// A scratch is memory to scale and measure chunk rows in.
+type scratch struct {
+	scaled      Matrix
+	index       [chunk]int // 0, 1 and so on
+	best, norms [chunk]float64
+	measured    [chunk * width]float64
+	limit       [width]float64 // infinite
+}
+
+var scratches = sync.Pool{New: func() any {
+	s := new(scratch)
+	for i := range s.index {
+		s.index[i] = i
+	}
+	for i := range s.limit {
+		s.limit[i] = math.Inf(1)
+	}
+	return s
+}}
+
 // Assign writes, for each row of the scaled matrix rows, the number of its
 // nearest centroid to labels and its Euclidean distances to all K centroids to
 // distances, K values a row: MiniBatchKMeans's predict and transform. The
@@ -480,33 +501,30 @@ const chunk = 64
 // overflow has label 0 or that of some far centroid, and distances that are
 // infinite or NaN.
 func (m *KMeans) Assign(rows Matrix, labels []int, distances []float64) {
-	var limit [width]float64
-	for i := range limit {
-		limit[i] = math.Inf(1)
-	}
-	var index [chunk]int
-	for i := range index {
-		index[i] = i
-	}
-	var best, norms [chunk]float64
-	var measured [chunk * width]float64
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
 	for n := rows.Rows(); n > 0; n = rows.Rows() {
 		n = min(n, chunk)
-		if labels != nil {
-			label(rows, index[:n], m.panels, best[:n], labels[:n])
-			labels = labels[n:]
-		}
-		if distances != nil {
-			for i := range n {
-				norms[i] = squaredNorm(rows.Row(i))
-			}
-			for p := range m.panels.count() {
-				closer(measured[:], width, rows, norms[:n], m.panels.at(p), &limit)
-				m.spread(distances, measured[:n*width], p)
-			}
-			distances = distances[n*m.K:]
-		}
-		rows = rows.after(n)
+		m.assign(s, rows.first(n), firstOf(labels, n), firstOf(distances, n*m.K))
+		rows, labels, distances = rows.after(n), labels[min(n, len(labels)):], distances[min(n*m.K, len(distances)):]
+	}
+}
+
+// assign is Assign for no more than chunk rows.
+func (m *KMeans) assign(s *scratch, rows Matrix, labels []int, distances []float64) {
+	n := rows.Rows()
+	if labels != nil {
+		label(rows, s.index[:n], m.panels, s.best[:n], labels)
+	}
+	if distances == nil {
+		return
+	}
+	for i := range n {
+		s.norms[i] = squaredNorm(rows.Row(i))
+	}
+	for p := range m.panels.count() {
+		closer(s.measured[:], width, rows, s.norms[:n], m.panels.at(p), &s.limit)
+		m.spread(distances, s.measured[:n*width], p)
 	}
 }
 

@@ -35,11 +35,13 @@ func (f *Fitter) FitFold(matrix Matrix, folds []uint16, fold int) (*Model, error
 // the n-th of them to labels[n] and its distances from distances[n*K] on. See
 // [KMeans.Assign]; the distances are in the scaled space.
 func (m *Model) Assign(matrix Matrix, index []int, labels []int, distances []float64) {
-	scaled := NewMatrix(chunk, matrix.Cols)
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
 	for len(index) > 0 {
 		n := min(len(index), chunk)
-		m.Scaler.Transform(scaled, matrix, index[:n])
-		m.KMeans.Assign(scaled.first(n), firstOf(labels, n), firstOf(distances, n*m.KMeans.K))
+		s.scaled = s.scaled.resize(n, matrix.Cols)
+		m.Scaler.Transform(s.scaled, matrix, index[:n])
+		m.KMeans.assign(s, s.scaled, firstOf(labels, n), firstOf(distances, n*m.KMeans.K))
 		index, labels, distances = index[n:], labels[min(n, len(labels)):], distances[min(n*m.KMeans.K, len(distances)):]
 	}
 }
@@ -55,13 +57,15 @@ func firstOf[T any](s []T, n int) []T {
 // nearest is Assign, but measures only the distance of each row to the centroid
 // of its label, to the same bit.
 func (m *Model) nearest(matrix Matrix, index []int, labels []int, distances []float64) {
-	scaled := NewMatrix(chunk, matrix.Cols)
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
 	for len(index) > 0 {
 		n := min(len(index), chunk)
-		m.Scaler.Transform(scaled, matrix, index[:n])
-		m.KMeans.Assign(scaled.first(n), labels[:n], nil)
+		s.scaled = s.scaled.resize(n, matrix.Cols)
+		m.Scaler.Transform(s.scaled, matrix, index[:n])
+		m.KMeans.assign(s, s.scaled, labels[:n], nil)
 		for i, l := range labels[:n] {
-			distances[i] = m.KMeans.distance(scaled.Row(i), l)
+			distances[i] = m.KMeans.distance(s.scaled.Row(i), l)
 		}
 		index, labels, distances = index[n:], labels[n:], distances[n:]
 	}
