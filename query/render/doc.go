@@ -11,8 +11,11 @@
 //
 // People get titles with units, numbers in sensible digits, and a heading that
 // says which song it is; what the heading says is not repeated in the rows.
-// A table is as wide as its content, unless it goes to a terminal: then text
-// that can be cut is cut to fit. Control characters in text from song files
+// A table is as wide as its content, unless it goes to a terminal. Where it does
+// not fit there, titles are broken into lines and text that can be cut is cut;
+// if that does not suffice, each row becomes lines of a title and a value, or
+// the columns of a table that was transposed go on below. Lines of text, such
+// as headings, are broken at blanks. Control characters in text from song files
 // never reach the terminal.
 //
 // Nothing here knows whether it writes to a terminal: the command decides.

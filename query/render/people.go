@@ -3,6 +3,7 @@ package render
 import (
 	"bufio"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -10,7 +11,8 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
-// A peopleSink collects one table at a time and writes it under its heading.
+// A peopleSink collects one table at a time and writes it under its heading, a
+// very long one in pieces.
 type peopleSink struct {
 	out       *bufio.Writer
 	fields    []field
@@ -21,14 +23,19 @@ type peopleSink struct {
 	text   string // heading of the table being collected
 	headed bool
 	tables int // written so far
+	failed bool
+	pieces int // of the table being collected, written so far
 	cells  [][]string
 	right  []bool // by shown column: whether it holds numbers
 }
 
-const missing = "–"
+const (
+	missing   = "–"
+	pieceRows = 10_000 // rows that are held in memory at most
+)
 
 func (s *peopleSink) heading(text string) error {
-	if s.headed || len(s.cells) > 0 {
+	if s.headed || len(s.cells) > 0 || s.pieces > 0 {
 		if err := s.flush(); err != nil {
 			return err
 		}
@@ -40,6 +47,11 @@ func (s *peopleSink) heading(text string) error {
 func (s *peopleSink) row(values []any) error {
 	if s.right == nil {
 		s.right = make([]bool, len(s.columns()))
+	}
+	if len(s.cells) == pieceRows && !s.transpose {
+		if err := s.writePiece(); err != nil {
+			return err
+		}
 	}
 	var cells []string
 	for i, v := range values {
@@ -110,28 +122,45 @@ func clean(text string) string {
 }
 
 func (s *peopleSink) close() error {
-	if !s.headed && len(s.cells) == 0 && (s.tables > 0 || s.empty == "") {
+	if !s.headed && len(s.cells) == 0 && (s.tables > 0 || s.empty == "" || s.failed) {
 		return nil
 	}
 	return s.flush()
 }
 
-// flush writes the table collected so far.
+// flush ends the table collected so far.
 func (s *peopleSink) flush() error {
-	if s.tables > 0 {
+	err := s.writePiece()
+	s.tables++
+	s.text, s.headed = "", false
+	s.right, s.pieces = nil, 0
+	return err
+}
+
+// writePiece writes the rows collected so far. Every piece of a table repeats
+// the titles, and has columns as wide as its rows need; only in Markdown are
+// pieces one table.
+func (s *peopleSink) writePiece() error {
+	heading := s.text
+	if s.pieces > 0 {
+		heading = ""
+	}
+	markdown := s.opts.Format == FormatMarkdown
+	if s.tables > 0 && s.pieces == 0 || s.pieces > 0 && !markdown {
 		if err := s.out.WriteByte('\n'); err != nil {
 			return err
 		}
 	}
-	s.tables++
 	g := s.grid()
-	s.cells, s.right = nil, nil
-	heading := s.text
-	s.text, s.headed = "", false
-	if s.opts.Format == FormatMarkdown {
+	s.cells = nil
+	s.pieces++
+	switch {
+	case markdown && s.pieces > 1:
+		return g.writeMarkdownRows(s.out)
+	case markdown:
 		return g.writeMarkdown(s.out, heading, s.empty)
 	}
-	return g.writeTable(s.out, heading, s.empty, s.opts)
+	return s.writeTable(g, heading)
 }
 
 // A grid is a table of finished cells.
@@ -154,6 +183,28 @@ func (s *peopleSink) grid() grid {
 	return g
 }
 
+// columns returns the grid of some of the columns, which shares memory with g.
+func (g grid) columns(from, to int) grid {
+	part := grid{titles: g.titles[from:to], right: g.right[from:to], shrink: g.shrink[from:to]}
+	for _, row := range g.rows {
+		part.rows = append(part.rows, row[from:to])
+	}
+	return part
+}
+
+// beside returns the grid with the columns of another to its right.
+func (g grid) beside(right grid) grid {
+	both := grid{
+		titles: slices.Concat(g.titles, right.titles),
+		right:  slices.Concat(g.right, right.right),
+		shrink: slices.Concat(g.shrink, right.shrink),
+	}
+	for i, row := range g.rows {
+		both.rows = append(both.rows, slices.Concat(row, right.rows[i]))
+	}
+	return both
+}
+
 // transposed turns rows into columns. The first cell of each row becomes the
 // column's title.
 func (g grid) transposed() grid {
@@ -174,18 +225,30 @@ func (g grid) transposed() grid {
 
 // widths returns how many terminal columns each column needs.
 func (g grid) widths() []int {
-	widths := make([]int, len(g.titles))
+	widths := g.cellWidths()
 	for i, title := range g.titles {
-		for line := range strings.SplitSeq(title, "\n") {
-			widths[i] = max(widths[i], twwidth.Width(line))
-		}
+		widths[i] = max(widths[i], titleWidth(title))
 	}
+	return widths
+}
+
+// cellWidths returns how many terminal columns the cells under each title need.
+func (g grid) cellWidths() []int {
+	widths := make([]int, len(g.titles))
 	for _, row := range g.rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], twwidth.Width(cell))
 		}
 	}
 	return widths
+}
+
+// titleWidth returns how many terminal columns the lines of a title need.
+func titleWidth(title string) (width int) {
+	for line := range strings.SplitSeq(title, "\n") {
+		width = max(width, twwidth.Width(line))
+	}
+	return width
 }
 
 const (
@@ -203,26 +266,26 @@ func excess(widths []int, width int) int {
 	return sum - width
 }
 
-// fit breaks the names in the titles into lines and cuts what may be cut until
-// the grid is width columns wide, the widest column first; where that does not
-// suffice, the grid stays too wide.
-func (g grid) fit(width int) {
-	if excess(g.widths(), width) > 0 {
-		for i, title := range g.titles {
-			g.titles[i] = strings.ReplaceAll(title, "_", "\n")
-		}
+// fit breaks the titles into lines and cuts what may be cut, the widest column
+// first, until the grid is width columns wide. It reports whether it is.
+func (g grid) fit(width int) bool {
+	if excess(g.widths(), width) <= 0 {
+		return true
+	}
+	for i, cells := range g.cellWidths() {
+		g.titles[i] = breakTitle(g.titles[i], cells)
 	}
 	widths := g.widths()
 	excess := excess(widths, width)
 	for excess > 0 {
 		widest := -1
 		for i, w := range widths {
-			if g.shrink[i] && w > max(minShrunk, len(g.titles[i])) && (widest < 0 || w > widths[widest]) {
+			if g.shrink[i] && w > max(minShrunk, titleWidth(g.titles[i])) && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
 		if widest < 0 {
-			break
+			return false
 		}
 		widths[widest]--
 		excess--
@@ -234,4 +297,60 @@ func (g grid) fit(width int) {
 			}
 		}
 	}
+	return true
+}
+
+// breakTitle breaks a title after blanks, underscores and hyphens into the
+// fewest lines that are no wider than the cells under it, or than its longest
+// word. Blanks and underscores give way to the break.
+func breakTitle(title string, cells int) string {
+	var words []string // each with the character that it is broken after
+	for rest := title; rest != ""; {
+		n := strings.IndexAny(rest, " _-") + 1
+		if n == 0 {
+			n = len(rest)
+		}
+		words = append(words, rest[:n])
+		rest = rest[n:]
+	}
+	width := cells
+	for _, word := range words {
+		width = max(width, twwidth.Width(strings.TrimRight(word, " _")))
+	}
+	var lines []string
+	line := ""
+	for _, word := range words {
+		if line != "" && twwidth.Width(line+strings.TrimRight(word, " _")) > width {
+			lines = append(lines, strings.TrimRight(line, " _"))
+			line = ""
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// wrap breaks text at blanks into lines of width columns, and a word that is
+// wider where it must.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for i, word := range strings.Split(text, " ") {
+		if i > 0 && twwidth.Width(line)+1+twwidth.Width(word) <= width {
+			line += " " + word
+			continue
+		}
+		if i > 0 {
+			lines = append(lines, strings.TrimRight(line, " "))
+		}
+		for twwidth.Width(word) > width {
+			head := twwidth.Truncate(word, width)
+			if head == "" { // not even one letter has room
+				break
+			}
+			lines = append(lines, head)
+			word = word[len(head):]
+		}
+		line = word
+	}
+	return append(lines, line)
 }

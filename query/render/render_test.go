@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
 	"tatum/query"
 	"tatum/query/render"
@@ -91,7 +96,7 @@ func TestGoldenOthers(t *testing.T) {
 		{Feature: 1, Cluster: 0, Size: 30000, Share: 1, MeanDistance: 4.125, Silhouette: 0.25, Central: trackID},
 		{Feature: 1, Cluster: 1, MeanDistance: math.NaN(), Silhouette: math.NaN()},
 	}
-	neighbours := []query.Neighbour{{Rank: 1, TrackID: trackID, Artist: "Sigur Rós", Title: "Glósóli", Distance: 0.0625}}
+	neighbours := []query.Neighbour{{QueryID: "TRAAAAA00000000001", Rank: 1, TrackID: trackID, Artist: "Sigur Rós", Title: "Glósóli", Distance: 0.0625}}
 	matches := []query.Match{
 		{TrackID: trackID, Artist: "Sigur Rós", Title: "Glósóli", Release: "Takk…", Year: 2005},
 		{TrackID: "TRAAAAA00000000001"},
@@ -290,5 +295,87 @@ func TestParseFormat(t *testing.T) {
 	}
 	if _, err := render.ParseFormat("xml"); err == nil {
 		t.Error(`ParseFormat("xml"): got no error`)
+	}
+}
+
+// TestNarrow has tables that fit a terminal only with broken titles, with cut
+// text, in parts, or turned on their side.
+func TestNarrow(t *testing.T) {
+	placements := slices.Clone(placements)
+	placements[1].Feature = store.AllFeatures[4]
+	stats := make([]query.FeatureStats, 6)
+	for i := range stats {
+		stats[i] = query.FeatureStats{TrackID: trackID, Feature: store.Feature(i), Vector: make(store.Vector, store.NumStats)}
+		for j := range stats[i].Vector {
+			stats[i].Vector[j] = float64(i*j) / 8
+		}
+	}
+	long := song
+	long.Title, long.Release = "ポリリズムポリリズムポリリズムポリリズムポリリズム", "De\u0301ja\u0300 Vu, the Second Version of It"
+	for _, width := range []int{60, 80, 120} {
+		for _, color := range []bool{false, true} {
+			opts := render.Options{Format: render.FormatTable, Width: width, Color: color}
+			var all []byte
+			for _, table := range [][]byte{
+				write(t, opts, render.Placements, render.Song(&long), placements),
+				write(t, opts, render.Members, "Cluster 7 of beats_start", members),
+				write(t, opts, render.Stats, render.Song(&long), stats),
+			} {
+				all = append(append(all, table...), '\n')
+			}
+			name := fmt.Sprintf("narrow.%d.table", width)
+			if color {
+				name = fmt.Sprintf("narrow.%d.color.table", width)
+			}
+			golden(t, name, all)
+			for line := range strings.Lines(string(all)) {
+				line = strings.NewReplacer("\x1b[1m", "", "\x1b[2m", "", "\x1b[0m", "", "\n", "").Replace(line)
+				if n := twwidth.Width(line); n > width {
+					t.Errorf("%d columns, want at most %d: %q", n, width, line)
+				}
+			}
+		}
+	}
+}
+
+// TestPieces writes more rows than are held in memory, and finds them all: in
+// Markdown in one table, for people under their titles again.
+func TestPieces(t *testing.T) {
+	rows := make([]query.Match, 25_000)
+	for i := range rows {
+		rows[i] = query.Match{TrackID: store.TrackID(fmt.Sprintf("TRAAAAA%011X", i)), Year: 2005}
+	}
+	for format, titles := range map[render.Format]int{render.FormatTable: 3, render.FormatMarkdown: 1} {
+		got := string(write(t, render.Options{Format: format}, render.Matches, "", rows))
+		if n := strings.Count(got, "Track ID"); n != titles {
+			t.Errorf("%s: got the titles %d times, want %d", format, n, titles)
+		}
+		if n := strings.Count(got, "TRAAAAA"); n != len(rows) {
+			t.Errorf("%s: got %d rows, want %d", format, n, len(rows))
+		}
+		if strings.Contains(got, "\n\n\n") || format == render.FormatMarkdown && strings.Contains(got, "\n\n") {
+			t.Errorf("%s: a blank line too many", format)
+		}
+	}
+}
+
+// TestNothingAfterError has no sentence for nothing found where it was not
+// found for an error, but under the heading of what was.
+func TestNothingAfterError(t *testing.T) {
+	failed := errors.New("failed")
+	for heading, want := range map[string]string{"": "", "Here": "Here\n\nNothing found.\n"} {
+		var out bytes.Buffer
+		w := render.NewWriter(&out, render.Options{Format: render.FormatTable}, render.Members, "Nothing found.")
+		if heading != "" {
+			if err := w.Heading(heading); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.CloseAfter(failed); !errors.Is(err, failed) {
+			t.Errorf("got error %v, want %v", err, failed)
+		}
+		if got := out.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -18,27 +18,112 @@ const (
 	reset = "\x1b[0m"
 )
 
-// writeTable writes the heading and the grid as aligned columns.
-func (g grid) writeTable(out *bufio.Writer, heading, empty string, opts Options) error {
+// writeTable writes the heading and the grid as aligned columns. Where these are
+// too wide for the terminal even when cut, columns that were rows follow in
+// further tables, and other rows are turned on their side.
+func (s *peopleSink) writeTable(g grid, heading string) error {
 	// Else the width of "…" and "–" would depend on the environment.
 	twwidth.SetEastAsian(false)
 	if heading != "" {
-		if opts.Color {
-			heading = bold + heading + reset
+		if err := s.writeLines(heading, bold); err != nil {
+			return err
 		}
-		if _, err := out.WriteString(heading + "\n\n"); err != nil {
+		if err := s.out.WriteByte('\n'); err != nil {
 			return err
 		}
 	}
-	if len(g.rows) == 0 {
-		_, err := out.WriteString(empty + "\n")
-		return err
+	titles := slices.Clone(g.titles)
+	switch {
+	case len(g.rows) == 0:
+		return s.writeLines(s.empty, "")
+	case s.opts.Width == 0 || g.fit(s.opts.Width):
+		return g.writeColumns(s.out, s.opts.Color)
+	case s.transpose:
+		return s.writeParts(g)
 	}
-	if opts.Width > 0 {
-		g.fit(opts.Width)
+	g.titles = titles // as they were before they were broken
+	return s.writeSideways(g)
+}
+
+// writeLines writes text, broken into lines where the terminal is too narrow.
+func (s *peopleSink) writeLines(text, style string) error {
+	lines := []string{text}
+	if s.opts.Width > 0 {
+		lines = wrap(text, s.opts.Width)
 	}
+	for _, line := range lines {
+		if s.opts.Color && style != "" {
+			line = style + line + reset
+		}
+		if _, err := s.out.WriteString(line + "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeParts writes the first column with as many of the others as have room
+// beside it, then again with those that follow.
+func (s *peopleSink) writeParts(g grid) error {
+	names := g.columns(0, 1)
+	for from := 1; from < len(g.titles); {
+		part := names.beside(g.columns(from, from+1))
+		to := from + 1
+		for ; to < len(g.titles); to++ {
+			wider := names.beside(g.columns(from, to+1))
+			if excess(wider.widths(), s.opts.Width) > 0 {
+				break
+			}
+			part = wider
+		}
+		if from > 1 {
+			if err := s.out.WriteByte('\n'); err != nil {
+				return err
+			}
+		}
+		if err := part.writeColumns(s.out, s.opts.Color); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// writeSideways writes each row as lines of a title and its cell.
+func (s *peopleSink) writeSideways(g grid) error {
+	width := 0
+	for _, title := range g.titles {
+		width = max(width, twwidth.Width(title))
+	}
+	for n, row := range g.rows {
+		if n > 0 {
+			if err := s.out.WriteByte('\n'); err != nil {
+				return err
+			}
+		}
+		for i, cell := range row {
+			title := g.titles[i]
+			blanks := strings.Repeat(" ", width-twwidth.Width(title)+gap)
+			if s.opts.Color {
+				title = bold + title + reset
+			}
+			room := max(minShrunk, s.opts.Width-width-gap)
+			if g.shrink[i] && twwidth.Width(cell) > room {
+				cell = twwidth.Truncate(cell, room, "…")
+			}
+			cell = strings.Join(wrap(cell, room), "\n"+strings.Repeat(" ", width+gap))
+			if _, err := s.out.WriteString(strings.TrimRight(title+blanks+cell, " ") + "\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeColumns writes the grid as aligned columns under their titles.
+func (g grid) writeColumns(out *bufio.Writer, color bool) error {
 	lines := &lineStyler{out: out}
-	if opts.Color {
+	if color {
 		height := 1
 		for _, title := range g.titles {
 			height = max(height, 1+strings.Count(title, "\n"))
@@ -153,6 +238,10 @@ func (g grid) writeMarkdown(out *bufio.Writer, heading, empty string) error {
 	if err := writePipes(out, rule); err != nil {
 		return err
 	}
+	return g.writeMarkdownRows(out)
+}
+
+func (g grid) writeMarkdownRows(out *bufio.Writer) error {
 	for _, row := range g.rows {
 		if err := writePipes(out, row); err != nil {
 			return err

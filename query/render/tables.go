@@ -82,6 +82,7 @@ var Clusters = Table[query.ClusterSummary]{Columns: []Column[query.ClusterSummar
 
 // Neighbours is how the answers of query.Similar are written, under a [Song].
 var Neighbours = Table[query.Neighbour]{Columns: []Column[query.Neighbour]{
+	{Name: "query_id", Value: func(n *query.Neighbour) any { return string(n.QueryID) }},
 	{Name: "rank", Title: "Rank", Value: func(n *query.Neighbour) any { return n.Rank }},
 	{Name: "track_id", Title: "Track ID", Value: func(n *query.Neighbour) any { return string(n.TrackID) }},
 	{Name: "artist", Title: "Artist", Shrink: true, Value: func(n *query.Neighbour) any { return n.Artist }},
@@ -101,6 +102,26 @@ var Matches = Table[query.Match]{Columns: []Column[query.Match]{
 		}
 		return m.Year
 	}},
+}}
+
+// Tracks is how the store's tracks are written.
+var Tracks = Table[store.Track]{Columns: []Column[store.Track]{
+	{Name: "track_id", Title: "Track ID", Value: func(t *store.Track) any { return string(t.ID) }},
+	{Name: "artist", Title: "Artist", Shrink: true, Value: func(t *store.Track) any { return t.ArtistName }},
+	{Name: "title", Title: "Title", Shrink: true, Value: func(t *store.Track) any { return t.Title }},
+	{Name: "release", Title: "Release", Shrink: true, Value: func(t *store.Track) any { return t.Release }},
+	{Name: "year", Title: "Year", Value: func(t *store.Track) any {
+		if t.Year == 0 {
+			return nil
+		}
+		return int(t.Year)
+	}},
+	{Name: "duration", Title: "Duration (s)", Digits: 1, Value: func(t *store.Track) any { return t.Duration }},
+	{Name: "tempo", Title: "Tempo (bpm)", Digits: 1, Value: func(t *store.Track) any { return t.Tempo }},
+	{Name: "key", Title: "Key", Value: func(t *store.Track) any { return int(t.Key) }},
+	{Name: "mode", Title: "Mode", Value: func(t *store.Track) any { return int(t.Mode) }},
+	{Name: "loudness", Title: "Loudness (dB)", Digits: 1, Value: func(t *store.Track) any { return t.Loudness }},
+	{Name: "path", Title: "Path", Shrink: true, Value: func(t *store.Track) any { return t.Source.Path }},
 }}
 
 // Stats is how the answers of query.Stats are written, under a [Song]: for

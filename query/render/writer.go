@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"errors"
 	"io"
 )
 
@@ -105,6 +106,15 @@ func (w *Writer[T]) WriteAll(rows []T) error {
 		}
 	}
 	return nil
+}
+
+// CloseAfter is Close after what came to err, which is returned too. If that is
+// an error, the sentence for nothing found only stands under headings.
+func (w *Writer[T]) CloseAfter(err error) error {
+	if p, ok := w.sink.(*peopleSink); ok {
+		p.failed = err != nil
+	}
+	return errors.Join(err, w.Close())
 }
 
 // Close completes the output. It does not close the underlying writer.
