@@ -92,7 +92,7 @@ func TestSimilarAmongMany(t *testing.T) {
 				sum += query.Distance(v[f], w[f])
 			}
 			s := madeup.Song(i)
-			all = append(all, query.Neighbour{TrackID: s.ID, Artist: s.ArtistName, Title: s.Title, Distance: sum / store.NumFeatures})
+			all = append(all, query.Neighbour{QueryID: madeup.ID(of), TrackID: s.ID, Artist: s.ArtistName, Title: s.Title, Distance: sum / store.NumFeatures})
 		}
 		slices.SortFunc(all, func(a, b query.Neighbour) int {
 			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.TrackID, b.TrackID))

@@ -8,9 +8,17 @@ import (
 	"tatum/store"
 )
 
-// ErrNoCluster is returned when a cluster number is not among the clustering's
-// 0 to k-1.
-var ErrNoCluster = errors.New("no such cluster")
+var (
+	// ErrNoCluster is returned when a cluster number is not among the
+	// clustering's 0 to k-1.
+	ErrNoCluster = errors.New("no such cluster")
+
+	// ErrNoFold is returned when a fold's number is not among the clustering's.
+	ErrNoFold = errors.New("no such fold")
+
+	// ErrNoLabel is returned when a label is not among the clustering's 0 to k-1.
+	ErrNoLabel = errors.New("no such label")
+)
 
 // A Member is a track of one feature's cluster.
 type Member struct {
@@ -34,14 +42,21 @@ type MembersOptions struct {
 
 // Members returns a cluster's tracks, nearest to their centroid first and by
 // track ID among equals. Ranks count the tracks that the options choose, from
-// 1 before the offset. It returns ErrNoCluster when cluster is not below k and
-// store.ErrNotClustered when the clustering leaves out the feature.
+// 1 before the offset. It returns ErrNoCluster, ErrNoFold or ErrNoLabel when the
+// clustering has no such number, and store.ErrNotClustered when it leaves out
+// the feature.
 func Members(db *store.DB, c *store.Clustering, f store.Feature, cluster store.Cluster, opts MembersOptions) ([]Member, error) {
 	if err := checkFeature(c, f); err != nil {
 		return nil, err
 	}
 	if int(cluster) >= c.K {
 		return nil, fmt.Errorf("%w: %d; clustering %q has clusters 0 to %d", ErrNoCluster, cluster, c.Name, c.K-1)
+	}
+	if opts.Fold != nil && int(*opts.Fold) >= c.Folds {
+		return nil, fmt.Errorf("%w: %d; clustering %q has folds 0 to %d", ErrNoFold, *opts.Fold, c.Name, c.Folds-1)
+	}
+	if opts.Label != nil && int(*opts.Label) >= c.K {
+		return nil, fmt.Errorf("%w: %d; clustering %q has labels 0 to %d", ErrNoLabel, *opts.Label, c.Name, c.K-1)
 	}
 	var members []Member
 	rank := 0

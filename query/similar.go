@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -13,7 +14,8 @@ import (
 
 // A Neighbour is a track similar to another.
 type Neighbour struct {
-	Rank     int // 1 for the nearest
+	QueryID  store.TrackID // the track that it is similar to
+	Rank     int           // 1 for the nearest
 	TrackID  store.TrackID
 	Artist   string
 	Title    string
@@ -21,7 +23,8 @@ type Neighbour struct {
 }
 
 // SimilarOptions choose among a track's neighbours. The zero value compares all
-// features and takes all tracks.
+// features and takes all tracks. With SameCluster those features are compared
+// that the clustering has.
 type SimilarOptions struct {
 	Feature     *store.Feature    // compare this feature only, if not nil
 	Limit       int               // how many tracks to return at most; 0 for all
@@ -178,6 +181,13 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 	s := &search{db: db, id: id, opts: opts, features: store.Features[:]}
 	if opts.Feature != nil {
 		s.features = []store.Feature{*opts.Feature}
+	} else if opts.SameCluster != nil {
+		s.features = slices.DeleteFunc(slices.Clone(s.features), func(f store.Feature) bool {
+			return !slices.Contains(opts.SameCluster.Features, f)
+		})
+		if len(s.features) == 0 {
+			return nil, fmt.Errorf("%w: clustering %q has none of the features compared", store.ErrNotClustered, opts.SameCluster.Name)
+		}
 	}
 	vectors, err := db.TrackVectors(id, s.features...)
 	if err != nil {
@@ -342,7 +352,7 @@ func (s *search) nearest(all []candidate) ([]Neighbour, error) {
 		if err != nil {
 			return nil, err
 		}
-		neighbours[i] = Neighbour{i + 1, c.id, t.ArtistName, t.Title, c.sum / n}
+		neighbours[i] = Neighbour{s.id, i + 1, c.id, t.ArtistName, t.Title, c.sum / n}
 	}
 	return neighbours, nil
 }

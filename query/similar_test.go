@@ -79,7 +79,7 @@ func naive(t *testing.T, db madeup.Store, of int, opts query.SimilarOptions) []q
 	var all []query.Neighbour
 	for i := range songs {
 		b := madeup.Vectors(i)
-		n := query.Neighbour{TrackID: madeup.ID(i), Artist: madeup.Song(i).ArtistName, Title: madeup.Song(i).Title}
+		n := query.Neighbour{QueryID: madeup.ID(of), TrackID: madeup.ID(i), Artist: madeup.Song(i).ArtistName, Title: madeup.Song(i).Title}
 		same := true
 		for _, f := range features {
 			n.Distance += query.Distance(a[f], b[f]) / float64(len(features))

@@ -15,6 +15,12 @@ import (
 // compactBytes is about how much one transaction of a compaction copies.
 const compactBytes = 64 << 20
 
+// Links returns how many names the store's file has in its file system, or 1
+// where that is not known. Of several, Compact makes a new file for one.
+func (w *Writer) Links() (uint64, error) {
+	return countLinks(w.path)
+}
+
 // Compact rewrites the store without free room and returns its size before and
 // after. The new file is made beside the old one, checked, and put in its place
 // in one step; if it would be no smaller, the old one stays. Readers that have
@@ -48,7 +54,7 @@ func (w *Writer) compactTo(path, temp string) (before, after int64, err error) {
 	if err := takeOwner(temp, info); err != nil {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
-	if err := errors.Join(os.Chmod(temp, info.Mode().Perm()), checkCopy(temp)); err != nil {
+	if err := errors.Join(os.Chmod(temp, info.Mode().Perm()), checkWhole(temp)); err != nil {
 		return 0, 0, fmt.Errorf("compact store %q: %w", w.path, err)
 	}
 	compacted, err := os.Stat(temp)
@@ -104,8 +110,9 @@ func (s *snapshot) checkPages() error {
 	})
 }
 
-// checkCopy returns the first problem that Check finds in a copy, as ErrCorrupt.
-func checkCopy(path string) error {
+// checkWhole returns the first problem that Check finds in a store, as
+// ErrCorrupt.
+func checkWhole(path string) error {
 	var first *Problem
 	sum, err := Check(path, CheckOptions{}, func(p Problem) {
 		if first == nil {
@@ -113,7 +120,7 @@ func checkCopy(path string) error {
 		}
 	})
 	if err == nil && first != nil {
-		err = fmt.Errorf("%w: the copy has %d problems, the first: %v", ErrCorrupt, sum.Problems, first)
+		err = fmt.Errorf("%w: %d problems, the first: %v", ErrCorrupt, sum.Problems, first)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -102,8 +103,12 @@ func TestCompactAndBackupRefuseDamage(t *testing.T) {
 		t.Errorf("Compact changed the store, %v", err)
 	}
 	dst := filepath.Join(t.TempDir(), "backup.db")
-	if _, err := Backup(path, dst); !errors.Is(err, ErrCorrupt) {
+	if _, err := Backup(path, dst, false); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("Backup: %v, want ErrCorrupt", err)
+	}
+	var out bytes.Buffer
+	if _, err := BackupTo(path, &out); !errors.Is(err, ErrCorrupt) || out.Len() > 0 {
+		t.Errorf("BackupTo: %v after %d bytes, want ErrCorrupt before any", err, out.Len())
 	}
 	if left, _ := filepath.Glob(dst + "*"); len(left) > 0 {
 		t.Errorf("Backup left %q", left)
@@ -125,7 +130,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	size, err := Backup(path, dst)
+	size, err := Backup(path, dst, false)
 	info, serr := os.Stat(dst)
 	if err != nil || serr != nil || info.Size() != size {
 		t.Fatalf("Backup = %d, %v; file %v, %v", size, err, info, serr)
@@ -133,14 +138,74 @@ func TestBackup(t *testing.T) {
 	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
 		t.Errorf("%d entries, want the same %d", len(got), len(want))
 	}
-	if _, err := Backup(path, dst); !errors.Is(err, fs.ErrExist) {
+	if _, err := Backup(path, dst, false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("second Backup: %v, want it refused", err)
 	}
-	if _, err := Backup(path, filepath.Join(dst, "none")); err == nil {
+	if _, err := Backup(path, filepath.Join(dst, "none"), false); err == nil {
 		t.Error("Backup into a file as directory has no error")
 	}
 	if left, _ := filepath.Glob(dst + "*"); !slices.Equal(left, []string{dst}) {
 		t.Errorf("files %q", left)
+	}
+}
+
+func TestBackupReplaces(t *testing.T) {
+	_, path := usedStore(t)
+	dst := filepath.Join(t.TempDir(), "backup.db")
+	if err := os.WriteFile(dst, []byte("an older one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Backup(path, dst, true); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
+	}
+	if _, err := Backup(path, path, true); err == nil || !strings.Contains(err.Error(), "the store itself") {
+		t.Errorf("Backup onto the store: got error %v", err)
+	}
+	if _, err := Backup(path, filepath.Dir(dst), true); err == nil || !strings.Contains(err.Error(), "not a file") {
+		t.Errorf("Backup onto a directory: got error %v", err)
+	}
+	if left, _ := filepath.Glob(dst + "*"); !slices.Equal(left, []string{dst}) {
+		t.Errorf("files %q", left)
+	}
+}
+
+func TestBackupTo(t *testing.T) {
+	_, path := usedStore(t)
+	var out bytes.Buffer
+	size, err := BackupTo(path, &out)
+	if err != nil || int64(out.Len()) != size {
+		t.Fatalf("BackupTo = %d, %v; wrote %d bytes", size, err, out.Len())
+	}
+	dst := filepath.Join(t.TempDir(), "backup.db")
+	if err := os.WriteFile(dst, out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
+	}
+	full := errors.New("disk full")
+	if _, err := BackupTo(path, failingWriter{full}); err == nil || !strings.Contains(err.Error(), full.Error()) {
+		t.Errorf("got error %v, want %v", err, full)
+	}
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
+
+func TestLinks(t *testing.T) {
+	w, path := usedStore(t)
+	if n, err := w.Links(); n != 1 || err != nil {
+		t.Errorf("got %d, %v, want 1", n, err)
+	}
+	if err := os.Link(path, path+".link"); err != nil {
+		t.Skipf("skipped: no hard links here: %v", err)
+	}
+	if n, err := w.Links(); n != 2 || err != nil {
+		t.Errorf("got %d, %v, want 2", n, err)
 	}
 }
 

@@ -35,6 +35,18 @@ func takeGroup(path string, info fs.FileInfo) error {
 	return nil
 }
 
+// countLinks returns how many names the file at path has.
+func countLinks(path string) (uint64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Nlink), nil //nolint:unconvert // of other types on other systems
+	}
+	return 1, nil
+}
+
 // SyncDir has the disk remember which names are in dir, so that a file renamed
 // there keeps its name when the power fails.
 func SyncDir(dir string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/windows"
 )
@@ -13,6 +14,20 @@ import (
 func takeOwner(string, fs.FileInfo) error { return nil }
 
 func takeGroup(string, fs.FileInfo) error { return nil }
+
+// countLinks returns how many names the file at path has.
+func countLinks(path string) (uint64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return 0, err
+	}
+	return uint64(info.NumberOfLinks), nil
+}
 
 // SyncDir has the disk remember which names are in dir. Windows opens no
 // directory for that, and its file system keeps a journal of names.

@@ -59,6 +59,9 @@ tracks than clusters.`,
 			if p.Features, err = parseFeatures(features); err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("features") && len(p.Features) == 0 {
+				return usageError{errors.New("--features: want at least one feature")}
+			}
 			if err := checkClusterFlags(&p); err != nil {
 				return usageError{err}
 			}

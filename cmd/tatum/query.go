@@ -29,7 +29,7 @@ func newQuery(g *globals) *cobra.Command {
 	q := &asker{globals: g}
 	cmd.PersistentFlags().StringVar(&q.name, "name", store.DefaultClustering, "`clustering` to ask about")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
-	cmd.AddCommand(newQueryTrack(q), newQueryMembers(q), newQueryClusters(q), newQuerySimilar(q),
+	cmd.AddCommand(newQueryTrack(q), newQueryTracks(q), newQueryMembers(q), newQueryClusters(q), newQuerySimilar(q),
 		newQuerySearch(q), newQueryStats(q), newQueryArrays(q))
 	return cmd
 }
@@ -117,7 +117,7 @@ func (g *globals) outputOptions(out io.Writer) (render.Options, error) {
 // printTracks answers a question about each track, as a table under the song's
 // name. Rows that come with an error are written all the same.
 func printTracks[T any](db *store.DB, ids iter.Seq2[string, error], out *render.Writer[T], answer func(id store.TrackID) ([]T, error)) error {
-	return errors.Join(eachTrack(db, ids, func(t *store.Track) error {
+	return out.CloseAfter(eachTrack(db, ids, func(t *store.Track) error {
 		rows, err := answer(t.ID)
 		if len(rows) == 0 && err != nil {
 			return err
@@ -126,15 +126,15 @@ func printTracks[T any](db *store.DB, ids iter.Seq2[string, error], out *render.
 			return err
 		}
 		return err
-	}), out.Close())
+	}))
 }
 
 // eachTrack calls fn with the tracks of the IDs. Those that are not in the
 // store, or for which fn returns an error of something not found, are reported
-// on standard error; the others are done all the same, and the error in the end
-// is errNotFound.
+// on standard error, those without a label by their number after the fifth; the
+// others are done all the same, and the error in the end is errNotFound.
 func eachTrack(db *store.DB, ids iter.Seq2[string, error], fn func(t *store.Track) error) error {
-	missing := 0
+	missing, unlabelled := 0, 0
 	var near suggester
 	for text, err := range ids {
 		if err != nil {
@@ -148,10 +148,18 @@ func eachTrack(db *store.DB, ids iter.Seq2[string, error], fn func(t *store.Trac
 			if missing++; missing <= maxSuggestions && errors.Is(err, store.ErrTrackNotFound) {
 				err = near.suggest(db, text, err)
 			}
+			if errors.Is(err, store.ErrNotAssigned) {
+				if unlabelled++; unlabelled > maxUnlabelled {
+					continue
+				}
+			}
 			fmt.Fprintf(os.Stderr, "tatum: %v\n", err)
 		} else if err != nil {
 			return err
 		}
+	}
+	if more := unlabelled - maxUnlabelled; more > 0 {
+		fmt.Fprintf(os.Stderr, "tatum: %d more of the tracks have no label yet\n", more)
 	}
 	if missing > 0 {
 		return errNotFound
@@ -167,6 +175,9 @@ func findTrack(db *store.DB, text string) (*store.Track, error) {
 	t, err := db.Track(id)
 	return &t, err
 }
+
+// maxUnlabelled is how many tracks without a label are named.
+const maxUnlabelled = 5
 
 // maxSuggestions is for how many mistyped IDs others are suggested: each is
 // compared with all in the store.
@@ -251,14 +262,15 @@ func arrayNames() []string {
 	return names
 }
 
-// splitArgs divides arguments into track IDs and names of arrays. Every name
-// has an underscore, which no ID has.
+// splitArgs divides arguments into track IDs and names of arrays, either of
+// which may be mistyped. Every ID begins with TR and has digits, as no name has.
 func splitArgs(args []string) (ids, names []string) {
 	for _, arg := range args {
-		if strings.Contains(arg, "_") {
-			names = append(names, arg)
-		} else {
+		isID := arg == "-" || len(arg) > 1 && strings.EqualFold(arg[:2], "TR") || strings.ContainsAny(arg, "0123456789")
+		if isID && !strings.Contains(arg, "_") {
 			ids = append(ids, arg)
+		} else {
+			names = append(names, arg)
 		}
 	}
 	return ids, names

@@ -32,7 +32,7 @@ centroid first. Only as much of the cluster is read as is printed.`,
 			}
 			cluster, err := strconv.ParseUint(args[1], 10, 16)
 			if err != nil {
-				return usageError{fmt.Errorf("cluster %q: want a number from 0", args[1])}
+				return usageError{fmt.Errorf("cluster %q: want a number from 0 to 65535", args[1])}
 			}
 			if o.Limit < 0 || o.Offset < 0 {
 				return usageError{errors.New("--limit and --offset must not be negative")}

@@ -24,7 +24,7 @@ the text, as a part of any of the three. Case and accents make no difference.`,
 		Args: wantArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(strings.Join(args, "")) == "" {
-				return usageError{errors.New("want a word to search for")}
+				return usageError{errors.New("want a word to search for; all tracks: tatum query tracks")}
 			}
 			if limit < 0 {
 				return usageError{errors.New("--limit must not be negative")}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tatum/query/render"
 )
@@ -59,7 +61,7 @@ Exit codes:
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.db, "db", defaultDB(), "the store's `file` (also TATUM_DB)")
 	flags.Lookup("db").DefValue = "tatum.db" // help does not depend on the environment
@@ -78,6 +80,36 @@ Exit codes:
 		}
 	}
 	return root
+}
+
+// flagError returns an error of parsing flags in plain words.
+func flagError(err error) error {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		// The flag -1 is not meant as one.
+		if name := unknown.GetSpecifiedShortnames(); name != "" && name[0] >= '0' && name[0] <= '9' {
+			return fmt.Errorf("\"-%s\": want a number from 0", name)
+		}
+	case errors.As(err, &invalid):
+		flag := invalid.GetFlag()
+		if wanted, ok := wantedValues[flag.Value.Type()]; ok {
+			return fmt.Errorf("--%s %q: want %s", flag.Name, invalid.GetValue(), wanted)
+		}
+	}
+	return err
+}
+
+// wantedValues says what flags take, by pflag's name of their type.
+var wantedValues = map[string]string{
+	"bool":     "true or false",
+	"duration": "a duration such as 90s or 10m",
+	"float64":  "a number",
+	"int":      "a whole number",
+	"uint16":   "a whole number from 0 to 65535",
+	"uint32":   "a whole number from 0 to 4294967295",
+	"uint64":   "a whole number from 0",
 }
 
 func defaultDB() string {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"tatum/cluster"
 	"tatum/ingest/seqstat"
@@ -225,7 +228,8 @@ func newStoreCompact(g *globals) *cobra.Command {
 		Short: "Give back the file's free room",
 		Long: `compact writes the store anew without free room, checks the new file and puts it
 in place of the old one. If it would be no smaller, nothing changes. Others can
-read meanwhile. There must be room for both files.`,
+read meanwhile. There must be room for both files. Of a file with several names
+(hard links) only the one given becomes the new file; compact says so.`,
 		Example: "  tatum store compact",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -238,12 +242,19 @@ read meanwhile. There must be room for both files.`,
 
 func runStoreCompact(ctx context.Context, g *globals, stdout io.Writer) error {
 	var before, after int64
+	var links uint64
 	err := g.withWriter(ctx, func(w *store.Writer) (err error) {
+		if links, err = w.Links(); err != nil {
+			return err
+		}
 		before, after, err = w.Compact()
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if links > 1 && after != before {
+		fmt.Fprintf(os.Stderr, "tatum: the store had %d names (hard links): %q is the compacted file now, the others are still the old one, which nobody writes to any more\n", links, g.db)
 	}
 	if after == before {
 		_, err = fmt.Fprintf(stdout, "%d bytes; nothing to gain\n", before)
@@ -254,22 +265,47 @@ func runStoreCompact(ctx context.Context, g *globals, stdout io.Writer) error {
 }
 
 func newStoreBackup(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the store while it is in use",
 		Long: `backup copies the store as it is at one moment to a new file, which appears when
 it is complete and checked. Others can read meanwhile; who wants to write waits.
-To restore it, copy it back.`,
-		Example: "  tatum store backup tatum-2026-01.db",
-		Args:    wantArgs(cobra.ExactArgs(1)),
+With --force it takes the place of an older file of that name, in one step. With
+- the copy goes to standard output, as in: tatum store backup - | gzip > FILE; the
+store itself is checked before. To restore a backup, copy it back.`,
+		Example: `  tatum store backup tatum-2026-01.db
+  tatum store backup --force tatum-2026-01.db
+  tatum store backup -`,
+		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runStoreBackup(g, args[0], cmd.OutOrStdout())
+			if args[0] == "-" {
+				return runStoreBackupTo(g, cmd.OutOrStdout())
+			}
+			return runStoreBackup(g, args[0], force, cmd.OutOrStdout())
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it is there")
+	return cmd
 }
 
-func runStoreBackup(g *globals, dst string, stdout io.Writer) error {
-	size, err := store.Backup(g.db, dst)
+// runStoreBackupTo writes the store itself to standard output.
+func runStoreBackupTo(g *globals, stdout io.Writer) error {
+	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return usageError{errors.New("a store is nothing for a terminal; send it to a file or a pipe")}
+	}
+	size, err := store.BackupTo(g.db, stdout)
+	if err == nil && !g.quiet {
+		fmt.Fprintf(os.Stderr, "tatum: %d bytes copied to standard output\n", size)
+	}
+	return err
+}
+
+func runStoreBackup(g *globals, dst string, force bool, stdout io.Writer) error {
+	size, err := store.Backup(g.db, dst, force)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w; to replace it: --force", err)
+	}
 	if err != nil {
 		return err
 	}
