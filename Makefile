@@ -7,6 +7,7 @@
 # make flips  changes bytes of a store and asks it everything
 # make cross  builds for the other systems, without libhdf5
 # make windows runs the Windows build under wine
+# make spark  ingests on a Spark cluster of this machine, and kills a part of it
 # make dist   makes what is released, in dist; make dist-check tries it
 #
 # and, for hours of patience: golden, fuzz, fuzz-parity, kill, soak, scale; big and
@@ -23,7 +24,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows dist dist-check clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows spark dist dist-check clean
 
 # The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
@@ -148,5 +149,17 @@ windows: build cross
 	env -u DISPLAY WINEPREFIX=$(CURDIR)/.windows/wine WINEDEBUG=-all CGO_ENABLED=0 GOOS=windows \
 		$(GO) test -exec /usr/lib/wine/wine64 -skip TestReplaceDirectory $(WINDOWS_TESTS)
 
+# ingest.py on a Spark cluster: a master and two workers on 127.0.0.1, of which one
+# is killed half way. The store must be that of one machine.
+SPARK := .venv-spark/bin
+spark: build
+	@command -v java >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends default-jre-headless; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@cmp -s ingest/spark/requirements.txt .venv-spark/ready || { rm -rf .venv-spark && $(PYTHON) -m venv .venv-spark && \
+		$(SPARK)/pip install -q --disable-pip-version-check -r ingest/spark/requirements.txt && cp ingest/spark/requirements.txt .venv-spark/ready; }
+	$(SPARK)/ruff check ingest/spark
+	$(SPARK)/ruff format --check ingest/spark
+	$(SPARK)/python ingest/spark/cluster_test.py $(TATUM) $(GO) .spark $(MSD)
+
 clean:
-	rm -rf bin demo dist .golden .windows .venv-*
+	rm -rf bin demo dist .golden .spark .windows .venv-*

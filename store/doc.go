@@ -125,6 +125,25 @@
 // counting, if it has fewer or more of them; [Check] finds it by what other buckets say. A single
 // look-up does not.
 //
+// # Size
+//
+// Measured on 100,000 tracks with the eight features' arrays, as long as those of
+// real songs, and one clustering: a track takes 13.8 kB of the file, of which
+// arrays are 8.4, vectors 2.0 and the clustering 2.2. A leaf has two tracks'
+// arrays or vectors, or 18 tracks, a branch some 108 pages; merging a track takes
+// 42 microseconds of processor. So 100 million tracks would be:
+//
+//	size        1.4 TB, 1.15 TB of it without the clustering
+//	depth       5 levels of pages for arrays and vectors, 4 for tracks; 4 and 3 with 100,000
+//	to open     as long as a small store, milliseconds: the first and last page of each bucket, and 8 bytes
+//	            for each free page
+//	to merge    70 minutes of processor, reading and writing 1.15 TB: 3 hours with a disk of 200 MB/s for both
+//	to cluster  up to 200 GB of memory: a million tracks take less than 2 GB
+//
+// The limit is memory for clustering: 20 million tracks (280 GB, up to 40 GB of
+// memory) are what one machine does. bbolt's files end at 256 TB, the numbers of a
+// clustering's tracks at 2³².
+//
 // # Versions
 //
 //	1  before the first release; no longer read

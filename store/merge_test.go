@@ -62,6 +62,44 @@ func dumpDiff(got, want map[string]string) (diff []string) {
 	return diff
 }
 
+// TestSameStores compares the stores that TATUM_SAME names, key by key. `make
+// spark` runs it.
+func TestSameStores(t *testing.T) {
+	paths := filepath.SplitList(os.Getenv("TATUM_SAME"))
+	if len(paths) == 0 {
+		t.Skip("TATUM_SAME is not set to stores")
+	}
+	want := dumpUntimed(t, paths[0])
+	for _, path := range paths[1:] {
+		if diff := dumpDiff(dumpUntimed(t, path), want); diff != nil {
+			t.Fatalf("%s: %d keys differ from those of %s: %s", path, len(diff), paths[0], strings.Join(diff, "\n"))
+		}
+	}
+	t.Logf("%d keys are the same", len(want))
+}
+
+// dumpUntimed is dump without the times of bad files, and what depends on them.
+func dumpUntimed(t fataler, path string) map[string]string {
+	t.Helper()
+	all := dump(t, path)
+	delete(all, fmt.Sprintf("meta/%q", endsKey))
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for f, err := range db.Files() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Bad != nil {
+			f.Bad.Time = time.Unix(0, 0)
+			all[fmt.Sprintf("files/%q", f.Path)] = fmt.Sprintf("%x", sealFile(f))
+		}
+	}
+	return all
+}
+
 // A madeFile is a song file as a test ingests it.
 type madeFile struct {
 	path    string

@@ -24,7 +24,8 @@ func runScript(t *testing.T, script string) {
 
 // TestReadme runs the commands that the README shows, one after the other in
 // one directory, and compares what they print with what the README shows under
-// them. Of `make demo` it runs the commands of the Makefile.
+// them. Of `make demo` it runs the commands of the Makefile; what is for a shell
+// a shell runs.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
@@ -52,6 +53,9 @@ func TestReadme(t *testing.T) {
 					addStep(&script, &files, shown, c, rest[:n])
 					output = rest[n:]
 				}
+			case strings.ContainsAny(command, "|*"):
+				shown++
+				addStep(&script, &files, shown, "sh -c '"+command+"'", output)
 			case strings.HasPrefix(command, "tatum "):
 				shown++
 				addStep(&script, &files, shown, command, output)
