@@ -66,7 +66,8 @@ const (
 type EncodedAssignments struct {
 	ID      TrackID
 	sealed  []byte
-	tallied [NumFeatures]tallied // by the feature's place in the clustering
+	places  int // how many there are
+	tallied [NumFeatures + len(SoundFeatures)]tallied
 }
 
 // EncodeAssignments encodes a track's assignments, which ascend by feature. All
@@ -81,7 +82,7 @@ func EncodeAssignments(buf []byte, id TrackID, places []Assignment) (EncodedAssi
 		e.place(&places[i])
 	}
 	e.uint32(checksum([]byte(id), e.buf[start:]))
-	encoded := EncodedAssignments{ID: id, sealed: e.buf[start:len(e.buf):len(e.buf)]}
+	encoded := EncodedAssignments{ID: id, sealed: e.buf[start:len(e.buf):len(e.buf)], places: len(places)}
 	for i := range places {
 		encoded.tallied[i] = talliedOf(&places[i])
 	}

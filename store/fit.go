@@ -22,10 +22,10 @@ const fitBytes = 32 << 20
 type Fit struct {
 	w       *Writer
 	c       Clustering
-	ids     []TrackID // that it is trained on, in row order
-	placed  int       // how many of ids have their assignments
-	tallies []tally   // of those, by feature in the order of the clustering's
-	bytes   uint64    // of keys and values written so far
+	ids     []TrackID        // that it is trained on, in row order
+	placed  int              // how many of ids have their assignments
+	tallies [NumArrays]tally // of those, by feature
+	bytes   uint64           // of keys and values written so far
 }
 
 // fitBuckets are the buckets of a fit.
@@ -46,9 +46,9 @@ func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 	}
 	c.Tracks = uint64(len(ids))
 	c.Summaries = make([]Summary, len(c.Features))
-	tallies := make([]tally, len(c.Features))
-	for i := range tallies {
-		tallies[i].clusters = make([]clusterTally, c.K)
+	var tallies [NumArrays]tally
+	for _, f := range c.Features {
+		tallies[f].clusters = make([]clusterTally, c.K)
 	}
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
 		c.fit = state.nextFit
@@ -157,8 +157,8 @@ func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Sp
 func (f *Fit) PutAssignments(batch []EncodedAssignments) error {
 	f.placed += len(batch)
 	for i := range batch {
-		for j := range f.tallies {
-			f.tallies[j].add(batch[i].tallied[j])
+		for _, t := range batch[i].tallied[:batch[i].places] {
+			f.tallies[t.feature].add(t)
 		}
 	}
 	return f.write(assignmentsBucket, len(batch), func(i int) (key, sealed []byte) {
@@ -198,15 +198,15 @@ func (f *Fit) Commit(fingerprint [32]byte) (*Clustering, error) {
 		return nil, fmt.Errorf("%d tracks of %d have assignments", f.placed, len(f.ids))
 	}
 	f.c.Fingerprint = fingerprint
-	for i := range f.tallies {
-		f.c.Summaries[i].Silhouette = f.tallies[i].silhouette()
+	for i, feature := range f.c.Features {
+		f.c.Summaries[i].Silhouette = f.tallies[feature].silhouette()
 	}
 	return &f.c, f.w.update(func(tx *bbolt.Tx) error {
 		tallies := f.bucket(tx, talliesBucket)
 		err := tallies.Put(fitBytesKey, sealFitBytes(f.bytes))
-		for i, feature := range f.c.Features {
+		for _, feature := range f.c.Features {
 			key := tallyKey(feature)
-			err = errors.Join(err, tallies.Put(key, sealTally(key, &f.tallies[i])))
+			err = errors.Join(err, tallies.Put(key, sealTally(key, &f.tallies[feature])))
 		}
 		if err != nil {
 			return err

@@ -80,7 +80,7 @@ tracks than clusters.`,
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("features", completeFeatures))
 	g.addWait(cmd)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("random-stream", completeWords(cluster.RandomStreams()...)))
-	cmd.AddCommand(newClusterAssign(g), newClusterList(g), newClusterDelete(g))
+	cmd.AddCommand(newClusterAssign(g), newClusterSweep(g), newClusterList(g), newClusterDelete(g))
 	return cmd
 }
 
