@@ -25,7 +25,9 @@ type tallied struct {
 	distance, silhouette float64
 }
 
-func talliedOf(a *Assignment) tallied { return tallied{a.Feature, a.Cluster, a.Distance(), a.Silhouette()} }
+func talliedOf(a *Assignment) tallied {
+	return tallied{a.Feature, a.Cluster, a.Distance(), a.Silhouette()}
+}
 
 // An exactSum is a sum of numbers that are not negative, in fixed point, of whole
 // numbers and 2⁻⁶⁴ths: exact, so that it does not matter in what order they are

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tatum/cluster"
 	"tatum/query"
 	"tatum/query/picture"
 	"tatum/query/render"
@@ -55,7 +56,7 @@ plot says so.`,
 	flags.StringVar(&p.name, "name", store.DefaultClustering, "`clustering` to draw")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("name", completeNames(g)))
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("format", completeWords("svg", "png", "pdf")))
-	cmd.AddCommand(newPlotSong(p), newPlotMap(p), newPlotProfile(p), newPlotSizes(p), newPlotPair(p), newPlotFeatures(p))
+	cmd.AddCommand(newPlotSong(p), newPlotMap(p), newPlotProfile(p), newPlotSizes(p), newPlotK(p), newPlotPair(p), newPlotFeatures(p))
 	return cmd
 }
 
@@ -413,4 +414,38 @@ have nothing to do with each other.`,
 			})
 		},
 	}
+}
+
+func newPlotK(p *plotter) *cobra.Command {
+	s := new(sweep)
+	cmd := &cobra.Command{
+		Use:   "k FEATURE",
+		Short: "The figures of several numbers of clusters",
+		Long: `k fits a feature with each number of clusters, as tatum cluster sweep does, and
+draws the figures over the logarithm of that number. What each figure can tell,
+and what it cannot, see tatum cluster sweep --help.`,
+		Example:           "  tatum plot k beats_start -k 4,8,16 --out k.svg",
+		Args:              wantArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: completeFirst(completeFeatures),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := parseFeature(args[0])
+			if err != nil {
+				return err
+			}
+			s.features = args
+			if err := s.check(); err != nil {
+				return err
+			}
+			return p.run(cmd.OutOrStdout(), func() (*picture.Picture, error) {
+				var fits []picture.Fit
+				err := s.run(cmd.Context(), p.globals, func(row *cluster.SweepRow) error {
+					fits = append(fits, picture.Fit{K: row.K, Summary: row.Summary})
+					return nil
+				})
+				return picture.K(f, fits), err
+			})
+		},
+	}
+	s.addFlags(cmd)
+	return cmd
 }

@@ -21,6 +21,7 @@ var pictures = map[string][]string{
 	"profile":   {"profile", "tatums_start"},
 	"cluster":   {"profile", "bars_start", "0"},
 	"sizes":     {"sizes", "segments_loudness_max"},
+	"k":         {"k", "beats_start", "-k", "2,4,8"},
 	"features":  {"features"},
 }
 

@@ -103,6 +103,19 @@ func sizesOf(k, folds int) []query.FoldSizes {
 	return all
 }
 
+// fitsOf returns fits; what is of two clusters or more is NaN with one.
+func fitsOf(ks ...int) (fits []Fit) {
+	for _, k := range ks {
+		s := store.Summary{Inertia: 1000 / float64(k), MeanAgreement: 0.5, LeastAgreement: 0.25, Silhouette: 0.3, DaviesBouldin: 2, CalinskiHarabasz: 100}
+		if k == 1 {
+			s.Silhouette, s.DaviesBouldin, s.CalinskiHarabasz = math.NaN(), math.NaN(), math.NaN()
+		}
+		s.Sizes = make([]uint64, k)
+		fits = append(fits, Fit{k, s})
+	}
+	return fits
+}
+
 func agreementsOf(n int) (all []query.FeatureAgreement) {
 	for i := range n {
 		for j := range n {
@@ -156,6 +169,9 @@ func edges() map[string]*Picture {
 		"sizes":                 Sizes(1, sizesOf(32, 5), clusteringOf(32, 5)),
 		"sizes of one":          Sizes(1, sizesOf(1, 2), clusteringOf(1, 2)),
 		"sizes of many":         Sizes(1, sizesOf(5000, 5), clusteringOf(5000, 5)),
+		"k":                     K(1, fitsOf(4, 8, 16, 32, 64)),
+		"one k":                 K(1, fitsOf(1)),
+		"many k":                K(1, fitsOf(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1000)),
 		"features":              Features(agreementsOf(8), clusteringOf(32, 5)),
 		"one feature":           Features(agreementsOf(1), one),
 		"pair": Pair(made("one", 245, 90, 800), made("other", 300, 100, 900),

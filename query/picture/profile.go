@@ -58,7 +58,11 @@ func drawProfile(c *canvas, r rect, p *query.Profile) {
 	bar := rect{r.x + 62, r.y + 2, min(180, r.w/3), 8}
 	c.colorBar(bar, blueRed, "−3", "0", "3")
 	c.text("deviations", noteStyle, bar.x+bar.w+14, bar.y+8, left)
-	r = r.inset(62, 30, 60, 52)
+	names := 0.0
+	for _, name := range p.Statistics {
+		names = max(names, c.textWidth(name, noteStyle))
+	}
+	r = r.inset(62, 30, 60, names+12)
 	if r.tooSmall() {
 		return
 	}
@@ -140,7 +144,11 @@ func Explanation(f store.Feature, cluster store.Cluster, size int, deviations []
 		p.Data.add(int(d.Cluster), d.Rank, d.Statistic, d.Z, d.ClusterMean, d.Mean, d.Deviation)
 	}
 	p.notes = func(*canvas) []string {
-		return []string{"At the right, the mean of the cluster and of all tracks, in the statistic's own unit. Of the histogram's densities the farthest is shown."}
+		group := "the histogram's densities"
+		if f.IsSound() {
+			group = "the covariances"
+		}
+		return []string{"At the right, the mean of the cluster and of all tracks, in the statistic's own unit. Of " + group + " the farthest is shown."}
 	}
 	p.draw = func(c *canvas, r rect) {
 		if len(deviations) == 0 {
