@@ -297,11 +297,8 @@ func (a *archive) join(name string) string {
 	if strings.Contains(a.root, "://") { // of an object store: no path of the system
 		return strings.TrimRight(a.root, "/") + "/" + name
 	}
-	return strings.TrimRight(a.root, separators) + string(filepath.Separator) + filepath.FromSlash(name)
+	return below(a.root) + filepath.FromSlash(name)
 }
-
-// separators are the characters that separate the parts of a path.
-const separators = "/" + string(filepath.Separator)
 
 // localName returns a member's name as a path below the archive, or why it is
 // none to take.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -400,7 +401,12 @@ func TestDamagedArchives(t *testing.T) {
 
 // TestMangledArchives ingests archives with bytes cut, changed, or put in: none
 // ends the ingest, and each song that stands before the damage is stored.
+// TATUM_MUTATIONS says how many to damage.
 func TestMangledArchives(t *testing.T) {
+	mutations, err := strconv.Atoi(os.Getenv("TATUM_MUTATIONS"))
+	if err != nil {
+		mutations = 60
+	}
 	noTemps(t)
 	songs := demo(8, 1)
 	var members []tarMember
@@ -415,7 +421,7 @@ func TestMangledArchives(t *testing.T) {
 	}
 	plain := tarOf(t, members...)
 	r := rand.New(rand.NewPCG(3, 5))
-	for i := range 200 {
+	for i := range mutations {
 		b := bytes.Clone(plain)
 		packed := i%4 == 1 || i%4 == 2
 		switch i % 4 {
@@ -428,10 +434,10 @@ func TestMangledArchives(t *testing.T) {
 		if i%4 == 3 { // in a header
 			at = ends[r.IntN(len(ends))] + r.IntN(tarBlock)
 		}
-		switch n := r.IntN(3); {
-		case n == 0:
+		switch r.IntN(3) {
+		case 0:
 			b = b[:at]
-		case n == 1:
+		case 1:
 			b[at] ^= byte(1 + r.IntN(255))
 		default:
 			b = slices.Concat(b[:at], bytes.Repeat([]byte{byte(r.IntN(256))}, 1+r.IntN(2000)), b[at:])

@@ -12,7 +12,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -82,13 +81,17 @@ func (r Reader) String() string { return ReaderNames[r] }
 
 // Options says what to ingest and how. Paths must be set.
 type Options struct {
-	Paths   []string       // files, directories and archives
-	Stdin   io.Reader      // if set, an archive to be read from it; see [Stdin]
-	As      string         // if set, the directory that the songs of archives are recorded under
-	Arrays  store.ArraySet // which to keep
-	Reader  Reader
-	Force   bool          // read unchanged files too
-	Prune   bool          // forget files that are gone, with their tracks
+	Paths  []string       // files, directories and archives
+	Stdin  io.Reader      // if set, an archive to be read from it; see [Stdin]
+	As     string         // if set, the directory that the songs of archives are recorded under
+	Arrays store.ArraySet // which to keep
+	Reader Reader
+	Force  bool // read unchanged files too
+	Prune  bool // forget files under Paths that are gone, with their tracks
+	// MaxPrune is how many tracks pruning may forget, below 0 none. 0 means a tenth
+	// of those under Paths, and at least 10.
+	MaxPrune int
+
 	DryRun  bool          // read and report, write nothing
 	Workers int           // files read at once, at most MaxWorkers; 0 means one
 	Wait    time.Duration // how long to wait for another writer of the store
@@ -114,7 +117,8 @@ type Progress struct {
 type Summary struct {
 	Added      int // songs
 	Replaced   int // songs
-	Pruned     int // songs
+	Pruned     int // songs, of those removed
+	Removed    []store.Removal
 	New        int // files read for the first time
 	Changed    int // files read again
 	Unchanged  int // files left alone
@@ -144,83 +148,75 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	in.o.StartTimeout = cmp.Or(o.StartTimeout, DefaultTimeout)
 	in.o.Workers = min(max(1, o.Workers), MaxWorkers)
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	files, archives, failures := find(o.Paths)
+	files, archives, failures := find(ctx, o.Paths)
+	if err := ctx.Err(); err != nil {
+		return &in.sum, err
+	}
 	in.sum.Bad = failures
+	in.quarantine(failures)
 	defer in.sum.sort()
 	if o.Stdin != nil {
 		archives = append(archives, &archive{path: Stdin, root: Stdin})
-		in.roots = []string{Stdin}
+		in.virtual = Stdin
 	}
 	if o.As != "" {
-		in.roots = []string{o.As}
+		in.virtual = o.As
 		for _, a := range archives {
 			a.root, a.own = o.As, false
 		}
 	}
+	in.rehearsal = store.NewRehearsal(db)
+	in.batch.Look = in.look
 	if o.DryRun {
-		return &in.sum, in.dryRun(ctx, db, files, archives)
+		return &in.sum, in.run(ctx, files, archives)
 	}
-	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files)+len(archives) == 0 {
+	if _, err := os.Stat(db); errors.Is(err, fs.ErrNotExist) && len(files)+len(archives)+len(in.batch.Files) == 0 {
 		return &in.sum, nil // no store for nothing
 	}
-	w, err := store.CreateWriter(ctx, db, o.Wait)
-	if err != nil {
+	var err error
+	if in.w, err = store.CreateWriter(ctx, db, o.Wait); err != nil {
 		return nil, err
 	}
-	in.w = w
-	in.batch.Gone = in.isGone
-	return &in.sum, errors.Join(in.write(ctx, files, archives), w.Close())
+	return &in.sum, errors.Join(in.run(ctx, files, archives), in.w.Close())
 }
 
 // An ingester is the state of one Run.
 type ingester struct {
-	o   Options
-	w   *store.Writer // nil in a dry run
-	sum Summary
+	o         Options
+	w         *store.Writer    // nil in a dry run
+	rehearsal *store.Rehearsal // of a dry run; nothing is put into it otherwise
+	sum       Summary
 
-	roots []string // below which songs are recorded that need not be there
+	virtual string          // below which songs are recorded that need not be there
+	missing map[string]bool // files that are in their archives no more
 
 	counting sync.Mutex // of New, Changed and Unchanged, while archives are read
 
 	batch      store.Batch
-	batchSize  int       // bytes
-	batchBegun time.Time // when its first song came
+	batchSize  int              // bytes
+	batchBegun time.Time        // when its first song came
+	batchFiles map[string]found // those with songs in it
 }
 
-func (in *ingester) dryRun(ctx context.Context, path string, files []found, archives []*archive) error {
-	db, err := store.Open(path)
-	if errors.Is(err, store.ErrNoStore) {
-		in.sum.New = len(files)
-		return in.read(ctx, files, archives)
-	}
-	if err != nil {
-		return err
-	}
-	if in.o.Prune {
-		gone, pruneErr := in.goneFiles(db)
-		for _, f := range gone {
-			in.sum.Pruned += len(f.Tracks)
-		}
-		err = pruneErr
-	}
-	files, filesErr := in.pending(db, files)
-	archives, archivesErr := in.pendingArchives(db, archives)
-	if err := errors.Join(err, filesErr, archivesErr, db.Close()); err != nil {
-		return err
-	}
-	return in.read(ctx, files, archives)
-}
-
-func (in *ingester) write(ctx context.Context, files []found, archives []*archive) error {
-	err := in.w.View(func(db *store.DB) (err error) {
+func (in *ingester) run(ctx context.Context, files []found, archives []*archive) error {
+	var outdated []string // what the store remembers and does not hold any more
+	err := in.rehearsal.View(func(db *store.DB) (err error) {
 		if files, err = in.pending(db, files); err != nil {
 			return err
 		}
-		archives, err = in.pendingArchives(db, archives)
+		if archives, err = in.pendingArchives(db, archives); err != nil {
+			return err
+		}
+		outdated, err = in.outdated(db)
 		return err
 	})
-	if err == nil {
-		err = in.reopen(archives)
+	for _, a := range archives {
+		if a.own { // before a member of it may turn out to be bad
+			outdated = append(outdated, a.path)
+		}
+	}
+	if err == nil && in.w != nil && len(outdated) > 0 {
+		_, err = in.w.Forget(outdated)
 	}
 	if err == nil {
 		err = in.read(ctx, files, archives)
@@ -231,88 +227,54 @@ func (in *ingester) write(ctx context.Context, files []found, archives []*archiv
 	return in.prune()
 }
 
-// reopen forgets that archives were read, before a member of them may turn out
-// to be bad.
-func (in *ingester) reopen(archives []*archive) error {
-	var paths []string
-	for _, a := range archives {
-		if a.own {
-			paths = append(paths, a.path)
+// quarantine adds what cannot be looked into, although it is there, to the first
+// batch.
+func (in *ingester) quarantine(failures []Failure) {
+	for _, f := range failures {
+		if _, err := os.Lstat(f.Path); err == nil {
+			bad := &store.Failure{Step: f.Step, Reason: f.Reason, Time: time.Now()}
+			in.batch.Files = append(in.batch.Files, store.File{Path: f.Path, Bad: bad})
 		}
 	}
-	if len(paths) == 0 {
-		return nil
-	}
-	_, err := in.w.Forget(paths)
-	return err
 }
 
-// prune forgets the files that are gone. That comes last: what was read since
-// may have taken over their tracks.
-func (in *ingester) prune() error {
-	var paths []string
-	err := in.w.View(func(db *store.DB) error {
-		gone, err := in.goneFiles(db)
-		for _, f := range gone {
+// outdated returns the paths of directories that the store remembers as ones that
+// could not be looked into, and that now could.
+func (in *ingester) outdated(db *store.DB) (paths []string, err error) {
+	if db == nil {
+		return nil, nil
+	}
+	if state, err := db.State(); err != nil || state.BadFiles == 0 {
+		return nil, err
+	}
+	roots, err := in.roots()
+	if err != nil {
+		return nil, err
+	}
+	still := make(map[string]bool)
+	for _, f := range in.batch.Files {
+		still[f.Path] = true
+	}
+	err = filesUnder(db, roots, func(f *store.File) {
+		if f.Bad == nil || f.Bad.Step != stepFind || len(f.Tracks) > 0 || still[f.Path] {
+			return
+		}
+		if info, err := os.Stat(f.Path); err == nil && info.IsDir() {
 			paths = append(paths, f.Path)
 		}
-		return err
 	})
-	if err != nil || len(paths) == 0 {
-		return err
-	}
-	in.sum.Pruned, err = in.w.Forget(paths)
-	return err
-}
-
-// goneFiles returns the files that the store remembers and that are gone.
-func (in *ingester) goneFiles(db *store.DB) (gone []*store.File, err error) {
-	for f, err := range db.Files() {
-		if err != nil {
-			return nil, err
-		}
-		if in.isGone(f.Path) {
-			gone = append(gone, f)
-		}
-	}
-	return gone, nil
-}
-
-// isGone reports whether the file at path is there no more. Nothing is known of
-// what an archive holds that is there, nor of what is recorded as where it is not.
-func (in *ingester) isGone(path string) bool {
-	for _, root := range in.roots {
-		if isUnder(path, root) {
-			return false
-		}
-	}
-	for p := path; ; {
-		info, err := os.Stat(p)
-		if err == nil {
-			return p != path && info.IsDir()
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return false
-		}
-		parent := filepath.Dir(p)
-		if parent == p {
-			return true
-		}
-		p = parent
-	}
-}
-
-// isUnder reports whether path is below dir.
-func isUnder(path, dir string) bool {
-	dir = strings.TrimRight(dir, separators)
-	return len(path) > len(dir) && strings.HasPrefix(path, dir) && strings.IndexByte(separators, path[len(dir)]) >= 0
+	return paths, err
 }
 
 // pending returns the files that have to be read.
 func (in *ingester) pending(db *store.DB, files []found) ([]found, error) {
 	var pending []found
 	for _, f := range files {
-		known, err := db.File(f.path)
+		var known *store.File
+		var err error
+		if db != nil {
+			known, err = db.File(f.path)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -329,6 +291,9 @@ func (in *ingester) isPending(f *found, known *store.File) bool {
 	in.counting.Lock()
 	defer in.counting.Unlock()
 	f.arrays = in.o.Arrays
+	if known != nil {
+		f.arrays = max(f.arrays, known.Arrays)
+	}
 	switch {
 	case known == nil:
 		in.sum.New++
@@ -347,6 +312,10 @@ func (in *ingester) pendingArchives(db *store.DB, archives []*archive) ([]*archi
 	var pending []*archive
 	under := make(map[string]map[string]*store.File) // by root
 	for _, a := range archives {
+		if db == nil {
+			pending = append(pending, a)
+			continue
+		}
 		known, err := db.File(a.path)
 		if err != nil {
 			return nil, err
@@ -594,6 +563,10 @@ func (in *ingester) takeResult(f *intake, file found, r result) error {
 	}
 	f.seen[id] = true
 	f.tracks = append(f.tracks, id)
+	if in.batchFiles == nil {
+		in.batchFiles = make(map[string]found)
+	}
+	in.batchFiles[file.path] = file
 	return in.add(r.song)
 }
 
@@ -610,6 +583,14 @@ func (in *ingester) endFile(f *intake, file found) error {
 		record.Bad = &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}
 		if file.member != nil {
 			file.member.archive.unread++
+		}
+	}
+	if a := file.end; a != nil && a.own && record.Bad == nil {
+		if in.missing == nil {
+			in.missing = make(map[string]bool)
+		}
+		for path := range a.known {
+			in.missing[path] = true
 		}
 	}
 	if a := file.end; a != nil && (!a.own || a.unread > 0 && record.Bad == nil) {
@@ -638,16 +619,100 @@ func (in *ingester) saveIfDue() error {
 
 // save writes the batch.
 func (in *ingester) save() error {
-	if in.w != nil && len(in.batch.Songs)+len(in.batch.Files) > 0 {
-		out, err := in.w.Put(in.batch)
+	put := in.rehearsal.Put
+	if in.w != nil {
+		put = in.w.Put
+	}
+	for len(in.batch.Songs)+len(in.batch.Files) > 0 {
+		out, err := put(in.batch)
 		if err != nil {
 			return err
+		}
+		if len(out.Short) > 0 {
+			if err := in.complete(out.Short); err != nil {
+				return err
+			}
+			continue
 		}
 		in.sum.Added += out.Added
 		in.sum.Replaced += out.Replaced
 		in.sum.Duplicates = append(in.sum.Duplicates, out.Duplicates...)
+		in.sum.Removed = append(in.sum.Removed, out.Removed...)
+		break
 	}
-	in.batch = store.Batch{Gone: in.batch.Gone}
-	in.batchSize = 0
+	in.batch = store.Batch{Look: in.batch.Look}
+	in.batchSize, in.batchFiles = 0, nil
 	return nil
+}
+
+// complete has the files at the paths, which have songs in the batch, read again
+// for all arrays. What is in an archive has gone by: it is left to the next
+// ingest.
+func (in *ingester) complete(paths []string) error {
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
+		f := in.batchFiles[path]
+		f.arrays = store.AllArrays
+		var results []result
+		if f.member == nil {
+			var err error
+			if results, err = in.readOne(f); err != nil {
+				return err
+			}
+		} else {
+			results = []result{{bad: &Failure{Path: path, Step: "store", Reason: "its track is stored with all arrays, this is another song: ingest it again"}}}
+		}
+		in.replace(f, results)
+	}
+	return nil
+}
+
+// readOne has a file read, and nothing meanwhile.
+func (in *ingester) readOne(f found) (all []result, err error) {
+	w := worker{o: &in.o, reader: new(direct.Reader)}
+	work, j := make(chan *job, 1), &job{files: []found{f}, out: make(chan []result, maxWaiting)}
+	work <- j
+	close(work)
+	ended := make(chan error, 1)
+	go func() { ended <- w.run(work) }()
+	for results := range j.out {
+		all = append(all, results...)
+	}
+	return all, <-ended
+}
+
+// replace puts what came of reading a file again in the place of its songs in the
+// batch.
+func (in *ingester) replace(f found, results []result) {
+	songs := make(map[store.TrackID]store.EncodedSong)
+	var bad *Failure
+	for _, r := range results {
+		if r.bad != nil {
+			bad = r.bad
+		} else if _, again := songs[r.song.ID]; !r.end && !again {
+			songs[r.song.ID] = r.song
+		}
+	}
+	var kept []store.EncodedSong
+	for _, s := range in.batch.Songs {
+		if s.Path() == f.path {
+			s = songs[s.ID]
+		}
+		if s.ID != "" {
+			kept = append(kept, s)
+		}
+	}
+	in.batch.Songs = kept
+	if bad == nil {
+		return
+	}
+	in.sum.Bad = append(in.sum.Bad, *bad)
+	record := store.File{Path: f.path, Size: f.size, ModTime: f.modTime, Arrays: f.arrays,
+		Bad: &store.Failure{Step: bad.Step, Reason: bad.Reason, Time: time.Now()}}
+	in.batch.Files = append(slices.DeleteFunc(in.batch.Files, func(other store.File) bool {
+		return other.Path == f.path || f.member != nil && other.Path == f.member.archive.path
+	}), record)
+	if f.member != nil {
+		f.member.archive.unread++
+	}
 }

@@ -79,7 +79,7 @@ func originals(t *testing.T) [][]byte {
 		dir = t.TempDir()
 		writeDemo(t, dir, demo(20, 1))
 	}
-	files, _, _ := find([]string{dir})
+	files, _, _ := find(t.Context(), []string{dir})
 	if len(files) == 0 {
 		t.Fatalf("no songs in %s", dir)
 	}

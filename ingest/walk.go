@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,8 +31,10 @@ type found struct {
 // itself is taken whatever it is called. Under a directory those ending in .h5
 // or .hdf5 are taken, of any case; hidden ones are not, nor are the "._" files
 // that macOS leaves, nor archives.
-func find(paths []string) ([]found, []*archive, []Failure) {
-	w := walker{seen: make(map[string]bool)}
+//
+// It ends early when ctx does.
+func find(ctx context.Context, paths []string) ([]found, []*archive, []Failure) {
+	w := walker{ctx: ctx, seen: make(map[string]bool)}
 	var roots []string
 	for _, path := range paths {
 		if path == "" { // which would be the current directory
@@ -56,6 +59,7 @@ func find(paths []string) ([]found, []*archive, []Failure) {
 }
 
 type walker struct {
+	ctx      context.Context
 	seen     map[string]bool // real paths of directories entered: links may form loops
 	files    []found
 	archives []*archive
@@ -92,7 +96,7 @@ func (w *walker) follow(dir string) {
 // enter takes the files of a directory, whose real path is given: asking for it
 // takes longer than reading the directory.
 func (w *walker) enter(dir, real string) {
-	if w.seen[real] {
+	if w.seen[real] || w.ctx.Err() != nil {
 		return
 	}
 	w.seen[real] = true
@@ -101,6 +105,9 @@ func (w *walker) enter(dir, real string) {
 		w.fail(dir, err)
 	}
 	for _, e := range entries {
+		if w.ctx.Err() != nil {
+			return
+		}
 		path := filepath.Join(dir, e.Name())
 		switch {
 		case strings.HasPrefix(e.Name(), "."):
@@ -121,10 +128,13 @@ func isSongFile(path string) bool {
 	return ext == ".h5" || ext == ".hdf5"
 }
 
+// stepFind is the step of what cannot be looked into.
+const stepFind = "find"
+
 func (w *walker) fail(path string, err error) {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err // the path is named once already
 	}
-	w.failures = append(w.failures, Failure{Path: path, Step: "find", Reason: fmt.Sprint(err)})
+	w.failures = append(w.failures, Failure{Path: path, Step: stepFind, Reason: fmt.Sprint(err)})
 }

@@ -15,10 +15,22 @@ type Batch struct {
 	Songs []EncodedSong
 	Files []File // files whose last song is in this batch or an earlier one
 
-	// Gone, if set, reports whether the file at a path is there no more; then
-	// another file may take over its tracks.
-	Gone func(path string) bool
+	// Look, if set, says what is known of the file at a path, whose tracks another
+	// file may take over when it is gone. Without it all files are there.
+	Look func(path string) Presence
+
+	merged bool // from other stores: files cannot be read again, a song is taken with the arrays it has
 }
+
+// A Presence says whether a file is where it was.
+type Presence uint8
+
+// The presences.
+const (
+	There Presence = iota
+	Gone           // the file is not there, its directory is
+	Away           // nor is its directory: the file may lie on another machine, or a disk not be mounted
+)
 
 // isRun reports whether the batch's songs are a run of their own: fewer tracks
 // than they are stand between the first and the last of them.
@@ -45,6 +57,21 @@ type Outcome struct {
 	Replaced   int
 	Same       int // of those replaced, songs of which nothing changed
 	Duplicates []Duplicate
+	Removed    []Removal
+
+	// Short are the paths of songs that came without arrays that their tracks have,
+	// and are other songs than these. If there are any the batch was not saved: they
+	// have to be read again, for all arrays.
+	Short []string
+
+	left map[string]bool // files whose tracks were taken over, since they are not there
+}
+
+// A Removal is a track that left the store.
+type Removal struct {
+	ID     TrackID
+	Path   string // the file that it was read from
+	Reason string // such as "its file is gone"
 }
 
 // A Duplicate is a song that was not kept, because another file has a track of
@@ -56,9 +83,13 @@ type Duplicate struct {
 }
 
 // Put saves a batch in one transaction. Of two files with the same track ID the
-// one with the smaller path is kept, whichever came first. A track whose
-// vectors changed loses its labels; a track that its file no longer holds is
-// removed.
+// one with the smaller path is kept, whichever came first. If the file that a
+// track was read from is not there, the same song of another file takes its
+// place; another song does so only when the file is Gone and not when it is Away.
+//
+// A track whose vectors changed loses its labels; a track that its file no longer
+// holds is removed. Arrays beside the features stay when the same song comes
+// without them. When another song does, the outcome is Short.
 func (w *Writer) Put(batch Batch) (Outcome, error) {
 	var out Outcome
 	err := w.updateState(func(tx *bbolt.Tx, state *State) error {
@@ -69,33 +100,58 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 			}
 		}
 		for i := range batch.Songs {
-			if err := putSong(tx, &batch.Songs[i], batch.Gone, state, &out); err != nil {
+			if err := putSong(tx, &batch.Songs[i], &batch, state, &out); err != nil {
 				return err
 			}
 		}
-		return errors.Join(putFiles(tx, batch.Files, state), putTime(tx, ingestedKey))
+		if len(out.Short) > 0 {
+			return errShort
+		}
+		if batch.merged {
+			out.left = nil
+		}
+		return errors.Join(putFiles(tx, batch.Files, state, &out), putTime(tx, ingestedKey))
 	})
+	if errors.Is(err, errShort) {
+		return Outcome{Short: out.Short}, nil
+	}
 	return out, err
 }
 
-func putSong(tx *bbolt.Tx, s *EncodedSong, gone func(path string) bool, state *State, out *Outcome) error {
+// errShort ends the transaction of a batch that is not to be saved.
+var errShort = errors.New("songs without arrays that their tracks have")
+
+func putSong(tx *bbolt.Tx, s *EncodedSong, b *Batch, state *State, out *Outcome) error {
 	old, err := storedTrack(tx, s.ID)
+	isNew := errors.Is(err, ErrTrackNotFound)
 	switch {
-	case err != nil && !errors.Is(err, ErrTrackNotFound):
+	case err != nil && !isNew:
 		return err
 	case s.loose && tx.Bucket(filesBucket).Get([]byte(s.path)) != nil:
 		return nil
-	case err != nil:
+	case isNew:
 		out.Added++
 		state.Tracks++
-	case old.Source.Path == s.path, gone != nil && gone(old.Source.Path):
-		out.Replaced++
-	case old.Source.Path < s.path:
-		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, s.path, old.Source.Path})
-		return nil
 	default:
-		out.Replaced++
-		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old.Source.Path, s.path})
+		same := func() (bool, error) {
+			return sameSong(&old, s, func(key []byte) ([]byte, error) { return tx.Bucket(arraysBucket).Get(key), nil })
+		}
+		m, err := meet(old.Source.Path, s, b.Look, same)
+		if err == nil && m != passedOver && !b.merged && lacksArrays(tx, s) {
+			var keep bool
+			if keep, err = same(); keep {
+				s = s.withArrays(tx)
+			} else {
+				out.Short = append(out.Short, s.path)
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if out.count(m, old.Source.Path, s); m == passedOver {
+			return nil
+		}
 	}
 	if isSame(tx, s) {
 		out.Same++
@@ -128,6 +184,112 @@ func isSame(tx *bbolt.Tx, s *EncodedSong) bool {
 		same = same && bytes.Equal(tx.Bucket(arraysBucket).Get(arraysKey(s.ID, group(g))), sealed)
 	}
 	return same
+}
+
+// lacksArrays reports whether a song comes without arrays that its track has.
+func lacksArrays(tx *bbolt.Tx, s *EncodedSong) bool {
+	return s.arrays[otherGroup] == nil && tx.Bucket(arraysBucket).Get(arraysKey(s.ID, otherGroup)) != nil
+}
+
+// withArrays returns the song with the arrays that it lacks and its track has, and
+// with the vectors of those.
+func (s *EncodedSong) withArrays(tx *bbolt.Tx) *EncodedSong {
+	whole := *s
+	whole.arrays[otherGroup] = bytes.Clone(tx.Bucket(arraysBucket).Get(arraysKey(s.ID, otherGroup)))
+	for g, features := range vectorGroups {
+		if whole.vectors[g] == nil {
+			whole.vectors[g] = bytes.Clone(tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], s.ID)))
+		}
+	}
+	return &whole
+}
+
+// A meeting is what comes of a song whose track is in the store.
+type meeting uint8
+
+const (
+	readAgain  meeting = iota // from the same file
+	takesOver                 // from a file that is not there
+	replaces                  // from a file with a greater path
+	passedOver                // the song is not kept
+)
+
+// meet decides what comes of a song whose track was read from the file at old.
+// The function same says whether the songs are the same.
+func meet(old string, s *EncodedSong, look func(path string) Presence, same func() (bool, error)) (meeting, error) {
+	at := There
+	if look != nil && old != s.path {
+		at = look(old)
+	}
+	switch {
+	case old == s.path:
+		return readAgain, nil
+	case at == Gone:
+		return takesOver, nil
+	case at == Away:
+		if ok, err := same(); err != nil || !ok {
+			return passedOver, err
+		}
+		return takesOver, nil
+	case old < s.path:
+		return passedOver, nil
+	}
+	return replaces, nil
+}
+
+// count counts what came of a song.
+func (out *Outcome) count(m meeting, old string, s *EncodedSong) {
+	switch m {
+	case takesOver:
+		if out.left == nil {
+			out.left = make(map[string]bool)
+		}
+		out.left[old] = true
+	case replaces:
+		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, old, s.path})
+	case passedOver:
+		out.Duplicates = append(out.Duplicates, Duplicate{s.ID, s.path, old})
+		return
+	}
+	out.Replaced++
+}
+
+// sameSong reports whether a song has what is known of a track, whose arrays get
+// returns by their keys, and the same features.
+func sameSong(old *Track, s *EncodedSong, get func(key []byte) ([]byte, error)) (bool, error) {
+	t, err := unsealTrack([]byte(s.ID), s.track)
+	if err != nil {
+		return false, err
+	}
+	t.Source = old.Source
+	if !bytes.Equal(sealTrack(&t), sealTrack(old)) {
+		return false, nil
+	}
+	key := arraysKey(s.ID, featureGroup)
+	sealed, err := get(key)
+	if err != nil || bytes.Equal(sealed, s.arrays[featureGroup]) {
+		return err == nil, err
+	}
+	// Another version may have packed them otherwise.
+	var before, now [NumArrays][]float64
+	for _, a := range []struct {
+		sealed []byte
+		dst    *[NumArrays][]float64
+	}{{sealed, &before}, {s.arrays[featureGroup], &now}} {
+		value, err := unseal(key, a.sealed)
+		if err == nil {
+			err = decodeArrays(key, value, featureGroup, a.dst)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	for a := range before {
+		if !sameBits(before[a], now[a]) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // storedTrack returns a track as the transaction finds it, or ErrTrackNotFound.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -166,9 +167,14 @@ func storedFile(tx *bbolt.Tx, path string) (*File, error) {
 }
 
 // putFiles remembers files whose songs have been put.
-func putFiles(tx *bbolt.Tx, files []File, state *State) error {
+func putFiles(tx *bbolt.Tx, files []File, state *State, out *Outcome) error {
 	for i := range files {
-		if err := putFile(tx, &files[i], state); err != nil {
+		if err := putFile(tx, &files[i], state, out); err != nil {
+			return err
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(out.left)) {
+		if err := forgetLeft(tx, path, state); err != nil {
 			return err
 		}
 	}
@@ -183,14 +189,19 @@ func putFiles(tx *bbolt.Tx, files []File, state *State) error {
 }
 
 // putFile remembers a file. Tracks that the file had and has no longer are
-// removed; a file that cannot be read any more keeps those it gave.
-func putFile(tx *bbolt.Tx, f *File, state *State) error {
+// removed; a file that cannot be read any more keeps those it gave, and is to be
+// read for the arrays they have.
+func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome) error {
 	old, err := storedFile(tx, f.Path)
 	if err != nil {
 		return err
 	}
 	if old != nil && f.Bad != nil {
 		f.Tracks = append(f.Tracks, slices.DeleteFunc(old.Tracks, func(id TrackID) bool { return slices.Contains(f.Tracks, id) })...)
+		f.Arrays = max(f.Arrays, old.Arrays)
+	}
+	if f.Bad == nil && f.Arrays == FeatureArrays && hasAllArrays(tx, f) {
+		f.Arrays = AllArrays // those of another file that had the same songs
 	}
 	state.countFile(old, f)
 	if err := state.put(tx, inFiles, []byte(f.Path), sealFile(f)); old == nil || err != nil {
@@ -201,7 +212,48 @@ func putFile(tx *bbolt.Tx, f *File, state *State) error {
 	if err != nil {
 		return err
 	}
+	for _, id := range gone {
+		if released[id] {
+			out.Removed = append(out.Removed, Removal{id, f.Path, otherSong})
+		}
+	}
 	return forgetDuplicates(tx, released, state)
+}
+
+// otherSong is why a track is removed whose file has changed.
+const otherSong = "its file has another song now"
+
+// hasAllArrays reports whether tracks are of a file, all that it lists, and the
+// store has all arrays of each of them.
+func hasAllArrays(tx *bbolt.Tx, f *File) bool {
+	for _, id := range f.Tracks {
+		if tx.Bucket(arraysBucket).Get(arraysKey(id, otherGroup)) == nil {
+			return false
+		}
+		if t, err := storedTrack(tx, id); err != nil || t.Source.Path != f.Path {
+			return false
+		}
+	}
+	return len(f.Tracks) > 0
+}
+
+// forgetLeft forgets a file that is not there, if other files have taken over all
+// of its tracks.
+func forgetLeft(tx *bbolt.Tx, path string, state *State) error {
+	f, err := storedFile(tx, path)
+	if f == nil || err != nil {
+		return err
+	}
+	for _, id := range f.Tracks {
+		t, err := storedTrack(tx, id)
+		if err != nil && !errors.Is(err, ErrTrackNotFound) {
+			return err
+		}
+		if err == nil && t.Source.Path == path {
+			return nil
+		}
+	}
+	return deleteFile(tx, path, state)
 }
 
 // countFile counts a file whose record changes; nil is one that is not there.

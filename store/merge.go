@@ -312,7 +312,7 @@ func (m *merger) mergeSongs() error {
 	})
 	g.Go(func() error {
 		for s := range batches {
-			s.batch.Gone = func(path string) bool { return m.stale[version{len(m.shards), path}] }
+			s.batch.merged, s.batch.Look = true, m.look
 			out, err := m.w.Put(s.batch)
 			if err != nil {
 				return err
@@ -399,6 +399,14 @@ func (m *merger) choose(songs []from[*EncodedSong]) (*EncodedSong, error) {
 		m.masked[best.value.ID] = best.value.path
 	}
 	return best.value, nil
+}
+
+// look says of a file whose version in the store is stale that it is gone.
+func (m *merger) look(path string) Presence {
+	if m.stale[version{len(m.shards), path}] {
+		return Gone
+	}
+	return There
 }
 
 // isOutdated reports whether a newer version of the song's file is known.
@@ -553,7 +561,7 @@ func (m *merger) putVersions(batch [][]from[*File]) error {
 			changed = append(changed, *f)
 		}
 		tx.Bucket(filesBucket).FillPercent = fillPercent
-		err := putFiles(tx, changed, state)
+		err := putFiles(tx, changed, state, new(Outcome))
 		for i := range masked { // which the next ingest is to read
 			err = errors.Join(err, deleteFile(tx, masked[i].Path, state))
 		}

@@ -124,7 +124,7 @@ func ingestMade(t fataler, path string, files []madeFile) {
 		if f.bad {
 			record.Bad = &Failure{Step: "read", Reason: "no song", Time: time.Unix(int64(f.version), 0)}
 		}
-		batch := Batch{Files: []File{record}}
+		batch := Batch{Files: []File{record}, merged: true} // with the arrays asked for, whatever was there
 		for _, id := range f.ids {
 			song, vectors := testSong(id, f.path, f.version)
 			if f.arrays == AllArrays {

@@ -39,6 +39,9 @@ func EncodeSong(s *Song, vectors *VectorSet) *EncodedSong {
 	return e
 }
 
+// Path returns the path of the file that the song was read from.
+func (s *EncodedSong) Path() string { return s.path }
+
 // Size returns how many bytes the song takes.
 func (s *EncodedSong) Size() int {
 	n := 0

@@ -37,8 +37,16 @@ there. An archive that has not changed since all of its songs were read is skipp
 
 A file that cannot be read is named on standard error and remembered in the
 store; the others are stored, the exit code is 3, and the next ingest tries it
-again. Of two files with the same track the one with the smaller path is kept.
-Ctrl-C saves what has been read; the same command goes on from there.
+again. Ctrl-C saves what has been read; the same command goes on from there.
+
+Of two files with the same track the one with the smaller path is kept. When the
+file that a track was read from is not there, the same song in another place takes
+it over; another song does so only if that file's directory is there. A track
+that its file no longer holds is removed, and named. With --prune the tracks of
+files that are gone from under the PATHs are removed too, unless they are so many
+that a disk may not be mounted: then none is, and the exit code is 1.
+
+What has been read with all arrays is read so again; --arrays is for what is new.
 
 Files of the Million Song Dataset's own layout are read by tatum itself, all
 others by libhdf5, in processes apart. With --reader libhdf5 it reads them all:
@@ -65,6 +73,16 @@ the store is the same.`,
 			if o.Reader == ingest.LibHDF5 && !ingest.HasLibHDF5 {
 				return usageError{errors.New("--reader libhdf5: this build of tatum does not have it")}
 			}
+			if cmd.Flags().Changed("max-prune") {
+				switch {
+				case !o.Prune:
+					return usageError{errors.New("--max-prune is for --prune")}
+				case o.MaxPrune < 0:
+					return usageError{fmt.Errorf("--max-prune %d: want at least 0", o.MaxPrune)}
+				case o.MaxPrune == 0:
+					o.MaxPrune = -1 // 0 is the default
+				}
+			}
 			if o.Workers < 1 || o.Workers > ingest.MaxWorkers {
 				return usageError{fmt.Errorf("--workers %d: want from 1 to %d", o.Workers, ingest.MaxWorkers)}
 			}
@@ -88,9 +106,10 @@ the store is the same.`,
 	flags.StringVar(&l.file, "from-file", "", "read more paths from a `list`, one a line; - is standard input")
 	flags.BoolVarP(&l.nul, "null", "0", false, "the paths of --from-file end with a zero byte, not a line")
 	flags.StringVar(&o.As, "as", "", "record songs of archives as those of a `directory`")
-	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report, but write nothing")
+	flags.BoolVar(&o.DryRun, "dry-run", false, "read and report what would be done, but write nothing")
 	flags.BoolVar(&o.Force, "force", false, "read unchanged files too")
-	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose file is gone, whatever PATH it was under")
+	flags.BoolVar(&o.Prune, "prune", false, "forget tracks whose files are gone from under the PATHs")
+	flags.IntVar(&o.MaxPrune, "max-prune", 0, "most `tracks` that --prune may forget (default a tenth of those under the PATHs, at least 10)")
 	return cmd
 }
 
@@ -105,7 +124,7 @@ func (l pathList) fill(o *ingest.Options, args []string, stdin io.Reader) error 
 	for _, arg := range args {
 		switch {
 		case arg == "":
-			return usageError{errors.New("a PATH is empty; the current directory is .")}
+			return usageError{errors.New(`a PATH is empty; the current directory is "."`)}
 		case arg != ingest.Stdin:
 			o.Paths = append(o.Paths, arg)
 		case o.Stdin != nil || l.file == ingest.Stdin:
@@ -199,8 +218,17 @@ func runIngest(ctx context.Context, g *globals, o ingest.Options, stdout io.Writ
 	for _, d := range sum.Duplicates {
 		fmt.Fprintf(os.Stderr, "tatum: duplicate %s in %q: kept that of %q\n", d.ID, d.Path, d.Kept)
 	}
+	if !g.quiet {
+		for _, r := range sum.Removed {
+			fmt.Fprintf(os.Stderr, "tatum: removed %s of %q: %s\n", r.ID, r.Path, r.Reason)
+		}
+	}
 	printReasons(os.Stderr, sum.Bad)
-	err = errors.Join(err, printSummary(stdout, g, o.DryRun, sum))
+	var prune *ingest.PruneError
+	if errors.As(err, &prune) {
+		err = fmt.Errorf("--prune: %w (--max-prune %d allows it)", err, prune.Tracks)
+	}
+	err = errors.Join(err, printSummary(stdout, g, sum))
 	if err == nil && len(sum.Bad) > 0 {
 		return errBadInput
 	}
@@ -208,7 +236,7 @@ func runIngest(ctx context.Context, g *globals, o ingest.Options, stdout io.Writ
 }
 
 // printSummary writes the counts: a sentence for people, a row for programs.
-func printSummary(w io.Writer, g *globals, dryRun bool, sum *ingest.Summary) error {
+func printSummary(w io.Writer, g *globals, sum *ingest.Summary) error {
 	o, err := g.outputOptions(w)
 	if err != nil {
 		return err
@@ -218,21 +246,21 @@ func printSummary(w io.Writer, g *globals, dryRun bool, sum *ingest.Summary) err
 		return errors.Join(out.Write(sum), out.Close())
 	}
 	line := fmt.Sprintf("%d added, %d replaced, %d unchanged, %d duplicate, %d bad", sum.Added, sum.Replaced, sum.Unchanged, len(sum.Duplicates), len(sum.Bad))
-	if dryRun {
-		line = fmt.Sprintf("%d new, %d changed, %d unchanged, %d bad", sum.New, sum.Changed, sum.Unchanged, len(sum.Bad))
+	if n := len(sum.Removed); n > 0 {
+		line += fmt.Sprintf(", %d removed", n)
 	}
 	if sum.Pruned > 0 {
-		line += fmt.Sprintf(", %d pruned", sum.Pruned)
+		line += fmt.Sprintf(" (%d pruned)", sum.Pruned)
 	}
 	_, err = fmt.Fprintln(w, line)
 	return err
 }
 
-// summaryTable is how the counts are written for programs. Of a dry run, which
-// adds and replaces nothing, new and changed tell.
+// summaryTable is how the counts are written for programs.
 var summaryTable = render.Table[ingest.Summary]{Columns: []render.Column[ingest.Summary]{
 	{Name: "added", Title: "Added", Value: func(s *ingest.Summary) any { return s.Added }},
 	{Name: "replaced", Title: "Replaced", Value: func(s *ingest.Summary) any { return s.Replaced }},
+	{Name: "removed", Title: "Removed", Value: func(s *ingest.Summary) any { return len(s.Removed) }},
 	{Name: "pruned", Title: "Pruned", Value: func(s *ingest.Summary) any { return s.Pruned }},
 	{Name: "new_files", Title: "New files", Value: func(s *ingest.Summary) any { return s.New }},
 	{Name: "changed_files", Title: "Changed files", Value: func(s *ingest.Summary) any { return s.Changed }},
