@@ -349,7 +349,7 @@ func TestAssignKeepsOutOfFold(t *testing.T) {
 		}
 	}
 	o := store.CheckOptions{Place: NewPlacer(), Folds: StoredFolds}
-	if _, err := store.Check(path, o, func(p store.Problem) { t.Error(p) }); err != nil {
+	if _, err := store.Check(t.Context(), path, o, func(p store.Problem) { t.Error(p) }); err != nil {
 		t.Error(err)
 	}
 }

@@ -351,7 +351,7 @@ func (in *ingester) read(ctx context.Context, files []found, archives []*archive
 		workers = min(workers, max(1, len(files)))
 	}
 	for range workers {
-		w := worker{o: &in.o, reader: new(direct.Reader)}
+		w := worker{ctx: ctx, o: &in.o, reader: new(direct.Reader)}
 		g.Go(func() error { return w.run(q.work) })
 	}
 	g.Go(func() error {
@@ -669,7 +669,7 @@ func (in *ingester) complete(paths []string) error {
 
 // readOne has a file read, and nothing meanwhile.
 func (in *ingester) readOne(f found) (all []result, err error) {
-	w := worker{o: &in.o, reader: new(direct.Reader)}
+	w := worker{ctx: context.Background(), o: &in.o, reader: new(direct.Reader)}
 	work, j := make(chan *job, 1), &job{files: []found{f}, out: make(chan []result, maxWaiting)}
 	work <- j
 	close(work)

@@ -347,7 +347,7 @@ func TestReaders(t *testing.T) {
 // TestPanic checks that a file which makes its reader panic is left to the
 // process, and that the next one is read.
 func TestPanic(t *testing.T) {
-	w := worker{o: &Options{}} // without a reader, whose first use panics
+	w := worker{ctx: t.Context(), o: &Options{}} // without a reader, whose first use panics
 	if r := w.read(found{path: plainSongs + "/gzip.h5"}); r != nil {
 		t.Errorf("got %+v, want nothing", r)
 	}

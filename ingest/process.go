@@ -3,6 +3,7 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,16 @@ func startProcess(o *Options) (*process, error) {
 // kill ends the process, if it has not ended by itself.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // an error says that it has
+}
+
+// killAfter kills the process a while after ctx ends, unless it is stopped: a file
+// of many songs takes longer than one who interrupts has to wait.
+func (p *process) killAfter(ctx context.Context) (stop func() bool) {
+	const patience = 300 * time.Millisecond
+	return context.AfterFunc(ctx, func() {
+		time.Sleep(patience)
+		p.kill()
+	})
 }
 
 // end waits for the process to end, which has closed its output, and returns

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -30,6 +31,7 @@ type result struct {
 // that need libhdf5 to a process of its own, which it starts for the first of
 // them and replaces when it dies or says nothing for too long.
 type worker struct {
+	ctx    context.Context
 	o      *Options
 	reader *direct.Reader
 	song   store.Song // the one read last
@@ -50,7 +52,10 @@ func (w *worker) run(jobs <-chan *job) error {
 	if w.p == nil {
 		return nil
 	}
-	return w.p.stop()
+	if err := w.p.stop(); w.ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // do has the files of a job read. They are read here first, so that a process
@@ -158,11 +163,16 @@ func (w *worker) delegate(d *delivery) error {
 				return err
 			}
 		}
+		stop := w.p.killAfter(w.ctx)
 		reason := w.p.watch(func(t *time.Timer) error { return w.p.read(d, n, t) })
+		stop()
 		if reason == "" {
 			continue
 		}
 		w.p = nil
+		if w.ctx.Err() != nil {
+			return nil // a file without end was not read
+		}
 		if n == 1 {
 			d.fail(stepWorker, reason)
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,9 @@ import (
 // The copy is of one moment, although others may read; who wants to write
 // waits until it is made. It is checked, and then appears at dst whole. What is
 // at dst already is an error and stays, unless replace is set: then the copy
-// takes the place of the file there in one step. Errors are those of Open, and
-// ErrCorrupt for a store that Check finds a problem in.
-func Backup(path, dst string, replace bool) (size int64, err error) {
+// takes the place of the file there in one step. Errors are those of Open,
+// ErrCorrupt for a store that Check finds a problem in, and ctx's when that ends.
+func Backup(ctx context.Context, path, dst string, replace bool) (size int64, err error) {
 	mayPut := refuseOccupied
 	if replace {
 		if target, err := filepath.EvalSymlinks(dst); err == nil {
@@ -34,9 +35,9 @@ func Backup(path, dst string, replace bool) (size int64, err error) {
 	}
 	// Backups that are made at the same time have a file each.
 	temp := fmt.Sprintf("%s.part-%d", dst, os.Getpid())
-	size, err = db.copyTo(temp)
+	size, err = db.copyTo(ctx, temp)
 	if err = errors.Join(err, db.Close()); err == nil {
-		err = checkWhole(temp)
+		err = checkWhole(ctx, temp)
 	}
 	if err == nil {
 		err = mayPut(dst) // someone may have put a file there meanwhile
@@ -50,14 +51,14 @@ func Backup(path, dst string, replace bool) (size int64, err error) {
 // BackupTo writes a copy of the store at path to w, as it is at one moment, and
 // returns its size. The store is checked before; until all is written, who
 // wants to write to it waits. Errors are those of Backup, and of w.
-func BackupTo(path string, w io.Writer) (size int64, err error) {
+func BackupTo(ctx context.Context, path string, w io.Writer) (size int64, err error) {
 	db, err := Open(path)
 	if err != nil {
 		return 0, err
 	}
 	// While db is open, the store stays as it is.
-	if err = checkWhole(path); err == nil {
-		size, err = db.writeTo(w)
+	if err = checkWhole(ctx, path); err == nil {
+		size, err = db.writeTo(&steadyWriter{ctx: ctx, Writer: w, sync: func() error { return nil }})
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
@@ -98,22 +99,46 @@ func refuseOther(path, dst string) error {
 }
 
 // copyTo writes the store's bytes to a file and waits for the disk.
-func (db *DB) copyTo(path string) (size int64, err error) {
+func (db *DB) copyTo(ctx context.Context, path string) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return 0, err
 	}
-	size, err = db.writeTo(f)
+	size, err = db.writeTo(&steadyWriter{ctx: ctx, Writer: f, sync: f.Sync})
 	return size, errors.Join(err, f.Sync(), f.Close())
 }
 
 // writeTo writes the store's bytes.
-func (db *DB) writeTo(w io.Writer) (size int64, err error) {
+func (db *DB) writeTo(w *steadyWriter) (size int64, err error) {
 	err = guard(func() error {
 		return db.bolt.View(func(tx *bbolt.Tx) (err error) {
 			size, err = tx.WriteTo(w)
 			return err
 		})
 	})
+	if w.ctx.Err() != nil {
+		err = w.ctx.Err() // bbolt does not wrap it
+	}
 	return size, err
+}
+
+// A steadyWriter writes until its context ends, and has the disk follow: else
+// what is written could not be left before the disk has it all.
+type steadyWriter struct {
+	ctx context.Context
+	io.Writer
+	sync     func() error
+	unsynced int // bytes
+}
+
+func (w *steadyWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.Writer.Write(p)
+	if w.unsynced += n; err == nil && w.unsynced >= compactBytes {
+		w.unsynced = 0
+		err = w.sync()
+	}
+	return n, err
 }

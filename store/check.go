@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -57,9 +58,10 @@ type Checked struct {
 // Check reads the whole store at path and calls report with each problem: every
 // page is in place and used once; every value is as it was written; every
 // invariant of the package comment holds. While it runs, nobody can write. The
-// errors are those of Open, but for ErrCorrupt, which is a problem.
-func Check(path string, o CheckOptions, report func(Problem)) (Checked, error) {
-	c := &checker{o: o, report: report}
+// errors are those of Open, but for ErrCorrupt, which is a problem, and ctx's when
+// that ends.
+func Check(ctx context.Context, path string, o CheckOptions, report func(Problem)) (Checked, error) {
+	c := &checker{ctx: ctx, o: o, report: report}
 	db, err := Open(path)
 	if errors.Is(err, ErrCorrupt) {
 		c.problem("file", "", "%v", err)
@@ -68,18 +70,31 @@ func Check(path string, o CheckOptions, report func(Problem)) (Checked, error) {
 	if err != nil {
 		return c.sum, err
 	}
-	c.guarded("file", "", func() error {
-		return db.bolt.View(func(tx *bbolt.Tx) error { return c.check(tx, db.snapshot) })
-	})
-	return c.sum, db.Close()
+	tx, err := db.bolt.Begin(false)
+	if err != nil {
+		return c.sum, errors.Join(err, db.Close())
+	}
+	c.guarded("file", "", func() error { return c.check(tx, db.snapshot) })
+	end := func() error { return errors.Join(tx.Rollback(), db.Close()) }
+	if c.going != nil {
+		go func() {
+			for range c.going { // which needs the file
+			}
+			_ = end()
+		}()
+		return c.sum, ctx.Err()
+	}
+	return c.sum, errors.Join(ctx.Err(), end())
 }
 
 // A checker is one Check under way.
 type checker struct {
 	*snapshot
+	ctx    context.Context
 	o      CheckOptions
 	report func(Problem)
 	sum    Checked
+	going  <-chan error // what bbolt finds, if it could not be waited for
 
 	state  State  // as the store has it
 	sound  uint64 // tracks with sound features
@@ -89,7 +104,11 @@ type checker struct {
 	scratch [NumSoundStats]float64 // for a vector
 }
 
+// problem reports a problem, unless it is that the check was ended.
 func (c *checker) problem(where, key, format string, args ...any) {
+	if c.ctx.Err() != nil {
+		return
+	}
 	c.sum.Problems++
 	what := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
 	c.report(Problem{where, key, what})
@@ -150,7 +169,7 @@ func (c *checker) pages(tx *bbolt.Tx) error {
 	err := c.eachBucket(func(path [][]byte, b *pages.Bucket) error {
 		c.guarded("page", fmt.Sprintf("of %q", bytes.Join(path, []byte("/"))), func() error {
 			for r, err := range b.Runs() {
-				if err != nil {
+				if err := cmp.Or(err, c.ctx.Err()); err != nil {
 					return err
 				}
 				use(r)
@@ -170,17 +189,26 @@ func (c *checker) pages(tx *bbolt.Tx) error {
 	if c.sum.Problems > before {
 		return nil
 	}
-	for err := range tx.Check() {
-		c.problem("page", "", "%v", err)
+	found := tx.Check()
+	for {
+		select {
+		case err, more := <-found:
+			if !more {
+				return nil
+			}
+			c.problem("page", "", "%v", err)
+		case <-c.ctx.Done():
+			c.going = found
+			return c.ctx.Err()
+		}
 	}
-	return nil
 }
 
 // each calls fn with the entries of a bucket, which the caller names, as far as
 // its pages let them be found, and counts their bytes.
 func (c *checker) each(b *pages.Bucket, bytes *uint64, fn func(e pages.Entry) error) error {
 	for e, err := range b.Range(nil, nil) {
-		if err != nil {
+		if err := cmp.Or(err, c.ctx.Err()); err != nil {
 			return err
 		}
 		*bytes += uint64(len(e.Key) + len(e.Value))
@@ -557,7 +585,7 @@ func memberHash(f Feature, c Cluster, m encodedMember) uint64 {
 func (k *fitChecker) unassigned() error {
 	n := k.placed
 	for e, err := range k.fit.unassigned.Range(nil, nil) {
-		if err != nil {
+		if err := cmp.Or(err, k.ctx.Err()); err != nil {
 			return err
 		}
 		n++
@@ -580,7 +608,7 @@ func (k *fitChecker) unassigned() error {
 // label by a model that has seen it.
 func (k *fitChecker) trainedFolds() error {
 	for e, err := range k.fit.folds.Range(nil, nil) {
-		if err != nil {
+		if err := cmp.Or(err, k.ctx.Err()); err != nil {
 			return err
 		}
 		folds, err := decodeFolds(e.Key, body(e.Value))

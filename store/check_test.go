@@ -19,7 +19,7 @@ import (
 func problemsOf(t testing.TB, path string) []Problem {
 	t.Helper()
 	var all []Problem
-	if _, err := Check(path, CheckOptions{}, func(p Problem) { all = append(all, p) }); err != nil {
+	if _, err := Check(context.Background(), path, CheckOptions{}, func(p Problem) { all = append(all, p) }); err != nil {
 		t.Fatal(err)
 	}
 	return all
@@ -307,7 +307,7 @@ func TestCheckFinds(t *testing.T) {
 				}
 				return folds, nil
 			}
-			if _, err := Check(path, CheckOptions{Folds: folds}, func(p Problem) { lines = append(lines, p.String()) }); err != nil {
+			if _, err := Check(t.Context(), path, CheckOptions{Folds: folds}, func(p Problem) { lines = append(lines, p.String()) }); err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Join(lines, "\n"); !strings.Contains(got, c.want) {
@@ -331,7 +331,7 @@ func TestCheckComparesWithRecomputed(t *testing.T) {
 		return a.Label, append(a.Distances[:2:2], 8)
 	}
 	var got []string
-	sum, err := Check(path, CheckOptions{Vectors: other, Place: place}, func(p Problem) { got = append(got, p.String()) })
+	sum, err := Check(t.Context(), path, CheckOptions{Vectors: other, Place: place}, func(p Problem) { got = append(got, p.String()) })
 	want := []string{
 		"vector segments_loudness_max TRAAAAA00000000001: is not that of the track's arrays",
 		"c bars_start TRAAAAA00000000001: label and distances are not those of its vector",

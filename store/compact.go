@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -26,7 +29,7 @@ func (w *Writer) Links() (uint64, error) {
 // in one step; if it would be no smaller, the old one stays. Readers that have
 // the old file open keep it. Besides the errors of Check's kind it returns
 // ErrCorrupt for a store that Check finds a problem in.
-func (w *Writer) Compact() (before, after int64, err error) {
+func (w *Writer) Compact(ctx context.Context) (before, after int64, err error) {
 	path, err := filepath.EvalSymlinks(w.path) // else the link would be replaced
 	if err != nil {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
@@ -35,7 +38,7 @@ func (w *Writer) Compact() (before, after int64, err error) {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
-	before, after, err = w.compactTo(path, temp)
+	before, after, err = w.compactTo(ctx, path, temp)
 	if err != nil || after >= before {
 		err = errors.Join(err, removeIfThere(temp))
 		return before, before, err
@@ -43,18 +46,18 @@ func (w *Writer) Compact() (before, after int64, err error) {
 	return before, after, putInPlace(temp, path)
 }
 
-func (w *Writer) compactTo(path, temp string) (before, after int64, err error) {
+func (w *Writer) compactTo(ctx context.Context, path, temp string) (before, after int64, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
-	if err := w.View(func(db *DB) error { return db.copyCompact(temp, info.Mode()) }); err != nil {
+	if err := w.View(func(db *DB) error { return db.copyCompact(ctx, temp, info.Mode()) }); err != nil {
 		return 0, 0, fmt.Errorf("compact store %q: %w", w.path, err)
 	}
 	if err := takeOwner(temp, info); err != nil {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
-	if err := errors.Join(os.Chmod(temp, info.Mode().Perm()), checkWhole(temp)); err != nil {
+	if err := errors.Join(os.Chmod(temp, info.Mode().Perm()), checkWhole(ctx, temp)); err != nil {
 		return 0, 0, fmt.Errorf("compact store %q: %w", w.path, err)
 	}
 	compacted, err := os.Stat(temp)
@@ -65,16 +68,21 @@ func (w *Writer) compactTo(path, temp string) (before, after int64, err error) {
 }
 
 // copyCompact copies all entries into a new bbolt file at path.
-func (db *DB) copyCompact(path string, mode fs.FileMode) error {
+func (db *DB) copyCompact(ctx context.Context, path string, mode fs.FileMode) error {
 	// Entries behind a damaged page would be left out.
-	if err := db.view((*snapshot).checkPages); err != nil {
+	if err := db.view(func(s *snapshot) error { return s.checkPages(ctx) }); err != nil {
 		return err
 	}
 	dst, err := bbolt.Open(path, mode.Perm(), &bbolt.Options{FreelistType: bbolt.FreelistMapType, NoSync: true})
 	if err != nil {
 		return err
 	}
-	err = guard(func() error { return bbolt.Compact(dst, db.bolt, compactBytes) })
+	err = guard(func() error {
+		return db.bolt.View(func(tx *bbolt.Tx) error {
+			c := copier{ctx: ctx, dst: dst}
+			return c.copy(tx)
+		})
+	})
 	var length int64
 	if err == nil {
 		err = dst.View(func(tx *bbolt.Tx) error {
@@ -88,6 +96,86 @@ func (db *DB) copyCompact(path string, mode fs.FileMode) error {
 	return cutTo(path, length)
 }
 
+// A copier copies what is in a store to another file, as bbolt.Compact does, but
+// stops when its context ends.
+type copier struct {
+	ctx   context.Context
+	dst   *bbolt.DB
+	tx    *bbolt.Tx
+	bytes int // that the transaction has
+}
+
+func (c *copier) copy(src *bbolt.Tx) (err error) {
+	if c.tx, err = c.dst.Begin(true); err != nil {
+		return err
+	}
+	err = src.ForEach(func(name []byte, b *bbolt.Bucket) error { return c.bucket([][]byte{name}, b) })
+	if err != nil {
+		_ = c.tx.Rollback() // of a file that is removed; it may have ended by itself
+		return err
+	}
+	return c.tx.Commit()
+}
+
+// bucket copies a bucket and those in it; path has their names.
+func (c *copier) bucket(path [][]byte, src *bbolt.Bucket) error {
+	dst, err := c.open(path)
+	if err != nil {
+		return err
+	}
+	if err := dst.SetSequence(src.Sequence()); err != nil {
+		return err
+	}
+	return src.ForEach(func(key, value []byte) error {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if value == nil {
+			err := c.bucket(append(slices.Clip(path), key), src.Bucket(key))
+			if err == nil {
+				dst, err = c.open(path) // the transaction may be another one
+			}
+			return err
+		}
+		if c.bytes += len(key) + len(value); c.bytes > compactBytes {
+			if err := c.next(); err != nil {
+				return err
+			}
+			c.bytes = len(key) + len(value)
+			if dst, err = c.open(path); err != nil {
+				return err
+			}
+		}
+		return dst.Put(key, value)
+	})
+}
+
+// open returns the bucket of that path, which it makes if there is none. Keys come
+// in order.
+func (c *copier) open(path [][]byte) (b *bbolt.Bucket, err error) {
+	b, err = c.tx.CreateBucketIfNotExists(path[0])
+	for _, name := range path[1:] {
+		if err != nil {
+			return nil, err
+		}
+		b, err = b.CreateBucketIfNotExists(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.FillPercent = fillPercent
+	return b, nil
+}
+
+// next begins another transaction. The disk is to follow, so that it has little
+// to do in the end.
+func (c *copier) next() (err error) {
+	if err = errors.Join(c.tx.Commit(), c.dst.Sync()); err == nil {
+		c.tx, err = c.dst.Begin(true)
+	}
+	return err
+}
+
 // cutTo removes what bbolt has set aside behind the last page, and waits for the
 // disk.
 func cutTo(path string, length int64) error {
@@ -99,10 +187,10 @@ func cutTo(path string, length int64) error {
 }
 
 // checkPages returns the first error that the pages of the store have.
-func (s *snapshot) checkPages() error {
+func (s *snapshot) checkPages(ctx context.Context) error {
 	return s.eachBucket(func(_ [][]byte, b *pages.Bucket) error {
 		for _, err := range b.Runs() {
-			if err != nil {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 		}
@@ -112,9 +200,9 @@ func (s *snapshot) checkPages() error {
 
 // checkWhole returns the first problem that Check finds in a store, as
 // ErrCorrupt.
-func checkWhole(path string) error {
+func checkWhole(ctx context.Context, path string) error {
 	var first *Problem
-	sum, err := Check(path, CheckOptions{}, func(p Problem) {
+	sum, err := Check(ctx, path, CheckOptions{}, func(p Problem) {
 		if first == nil {
 			first = &p
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,7 +61,7 @@ func entries(t *testing.T, path string) []string {
 func TestCompact(t *testing.T) {
 	w, path := usedStore(t)
 	want := entries(t, path)
-	before, after, err := w.Compact()
+	before, after, err := w.Compact(t.Context())
 	info, serr := os.Stat(path)
 	if err != nil || serr != nil || after >= before || info.Size() != after {
 		t.Fatalf("Compact = %d, %d, %v; file %v, %v", before, after, err, info, serr)
@@ -71,7 +72,7 @@ func TestCompact(t *testing.T) {
 	if found := problemsOf(t, path); len(found) > 0 {
 		t.Error(found)
 	}
-	again, same, err := w.Compact()
+	again, same, err := w.Compact(t.Context())
 	if err != nil || again != after || same != after {
 		t.Errorf("second Compact = %d, %d, %v, want it left at %d", again, same, err, after)
 	}
@@ -96,18 +97,18 @@ func TestCompactAndBackupRefuseDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.Compact(); !errors.Is(err, ErrCorrupt) {
+	if _, _, err := w.Compact(t.Context()); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("Compact: %v, want ErrCorrupt", err)
 	}
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, old) {
 		t.Errorf("Compact changed the store, %v", err)
 	}
 	dst := filepath.Join(t.TempDir(), "backup.db")
-	if _, err := Backup(path, dst, false); !errors.Is(err, ErrCorrupt) {
+	if _, err := Backup(t.Context(), path, dst, false); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("Backup: %v, want ErrCorrupt", err)
 	}
 	var out bytes.Buffer
-	if _, err := BackupTo(path, &out); !errors.Is(err, ErrCorrupt) || out.Len() > 0 {
+	if _, err := BackupTo(t.Context(), path, &out); !errors.Is(err, ErrCorrupt) || out.Len() > 0 {
 		t.Errorf("BackupTo: %v after %d bytes, want ErrCorrupt before any", err, out.Len())
 	}
 	if left, _ := filepath.Glob(dst + "*"); len(left) > 0 {
@@ -130,7 +131,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	size, err := Backup(path, dst, false)
+	size, err := Backup(t.Context(), path, dst, false)
 	info, serr := os.Stat(dst)
 	if err != nil || serr != nil || info.Size() != size {
 		t.Fatalf("Backup = %d, %v; file %v, %v", size, err, info, serr)
@@ -138,10 +139,10 @@ func TestBackup(t *testing.T) {
 	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
 		t.Errorf("%d entries, want the same %d", len(got), len(want))
 	}
-	if _, err := Backup(path, dst, false); !errors.Is(err, fs.ErrExist) {
+	if _, err := Backup(t.Context(), path, dst, false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("second Backup: %v, want it refused", err)
 	}
-	if _, err := Backup(path, filepath.Join(dst, "none"), false); err == nil {
+	if _, err := Backup(t.Context(), path, filepath.Join(dst, "none"), false); err == nil {
 		t.Error("Backup into a file as directory has no error")
 	}
 	if left, _ := filepath.Glob(dst + "*"); !slices.Equal(left, []string{dst}) {
@@ -155,16 +156,16 @@ func TestBackupReplaces(t *testing.T) {
 	if err := os.WriteFile(dst, []byte("an older one"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Backup(path, dst, true); err != nil {
+	if _, err := Backup(t.Context(), path, dst, true); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
 		t.Errorf("%d entries, want the same %d", len(got), len(want))
 	}
-	if _, err := Backup(path, path, true); err == nil || !strings.Contains(err.Error(), "the store itself") {
+	if _, err := Backup(t.Context(), path, path, true); err == nil || !strings.Contains(err.Error(), "the store itself") {
 		t.Errorf("Backup onto the store: got error %v", err)
 	}
-	if _, err := Backup(path, filepath.Dir(dst), true); err == nil || !strings.Contains(err.Error(), "not a file") {
+	if _, err := Backup(t.Context(), path, filepath.Dir(dst), true); err == nil || !strings.Contains(err.Error(), "not a file") {
 		t.Errorf("Backup onto a directory: got error %v", err)
 	}
 	if left, _ := filepath.Glob(dst + "*"); !slices.Equal(left, []string{dst}) {
@@ -175,7 +176,7 @@ func TestBackupReplaces(t *testing.T) {
 func TestBackupTo(t *testing.T) {
 	_, path := usedStore(t)
 	var out bytes.Buffer
-	size, err := BackupTo(path, &out)
+	size, err := BackupTo(t.Context(), path, &out)
 	if err != nil || int64(out.Len()) != size {
 		t.Fatalf("BackupTo = %d, %v; wrote %d bytes", size, err, out.Len())
 	}
@@ -187,7 +188,7 @@ func TestBackupTo(t *testing.T) {
 		t.Errorf("%d entries, want the same %d", len(got), len(want))
 	}
 	full := errors.New("disk full")
-	if _, err := BackupTo(path, failingWriter{full}); err == nil || !strings.Contains(err.Error(), full.Error()) {
+	if _, err := BackupTo(t.Context(), path, failingWriter{full}); err == nil || !strings.Contains(err.Error(), full.Error()) {
 		t.Errorf("got error %v, want %v", err, full)
 	}
 }
@@ -234,4 +235,69 @@ func TestInfo(t *testing.T) {
 			t.Errorf("bytes %+v", b)
 		}
 	})
+}
+
+// TestInterruptedUpkeep checks that a check, a backup and a compaction end with
+// their context, before they begin and on their way, and leave nothing behind.
+func TestInterruptedUpkeep(t *testing.T) {
+	w, path := usedStore(t)
+	want := entries(t, path)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		name string
+		run  func(ctx context.Context) error
+	}{
+		{"check", func(ctx context.Context) error {
+			_, err := Check(ctx, path, CheckOptions{}, func(p Problem) { t.Errorf("an interrupt is reported as a problem: %v", p) })
+			return err
+		}},
+		{"backup", func(ctx context.Context) error {
+			_, err := Backup(ctx, path, path+".copy", false)
+			return err
+		}},
+		{"compact", func(ctx context.Context) error {
+			_, _, err := w.Compact(ctx)
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.run(ended); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+			// A context that ends when it has been asked n times.
+			asked := 1
+			for ; ; asked *= 2 {
+				ctx := &patience{Context: t.Context(), left: asked}
+				if err := c.run(ctx); err == nil {
+					_ = os.Remove(path + ".copy")
+					break
+				} else if !errors.Is(err, context.Canceled) {
+					t.Errorf("asked %d times: got %v, want context.Canceled", asked, err)
+				}
+				if left, err := filepath.Glob(path + "*"); err != nil || !slices.Equal(left, []string{path, lockPath(path)}) {
+					t.Errorf("asked %d times: files %q, %v", asked, left, err)
+				}
+			}
+			if asked < 64 {
+				t.Errorf("a context that ends after %d questions is not heard", asked)
+			}
+		})
+	}
+	if got := entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
+	}
+}
+
+// patience is a context that ends when it has been asked so many times.
+type patience struct {
+	context.Context
+	left int
+}
+
+func (p *patience) Err() error {
+	if p.left--; p.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }

@@ -44,7 +44,7 @@ func keepStore(t *testing.T, dst string) {
 		ids = append(ids, testID(i))
 	}
 	madeFit(t, w, "default", ids)
-	if _, _, err := w.Compact(); err != nil {
+	if _, _, err := w.Compact(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

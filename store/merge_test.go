@@ -360,7 +360,7 @@ func clusterMade(t fataler, path string) {
 
 func mustBeWhole(t fataler, path string) {
 	t.Helper()
-	_, err := Check(path, CheckOptions{}, func(p Problem) { t.Fatal(p) })
+	_, err := Check(context.Background(), path, CheckOptions{}, func(p Problem) { t.Fatal(p) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,13 +199,13 @@ func (m *modelTest) Kill(t *rapid.T) {
 }
 
 func (m *modelTest) Compact(t *rapid.T) {
-	_, _, err := m.w.Compact()
+	_, _, err := m.w.Compact(context.Background())
 	must(t, err)
 }
 
 // Check compares the store with what it should hold.
 func (m *modelTest) Check(t *rapid.T) {
-	_, err := Check(m.path, CheckOptions{}, func(p Problem) { t.Error(p) })
+	_, err := Check(context.Background(), m.path, CheckOptions{}, func(p Problem) { t.Error(p) })
 	must(t, err)
 	must(t, m.w.View(func(db *DB) error {
 		ids, err := db.TrackIDs()

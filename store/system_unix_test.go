@@ -59,7 +59,7 @@ func TestCompactBesideReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	before, after, err := w.Compact()
+	before, after, err := w.Compact(t.Context())
 	info, serr := os.Stat(path)
 	if err != nil || serr != nil || after >= before || info.Mode().Perm() != 0o640 {
 		t.Fatalf("Compact = %d, %d, %v; file %v, %v", before, after, err, info, serr)
@@ -81,7 +81,7 @@ func TestCompactFollowsLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	if before, after, err := w.Compact(); err != nil || after >= before {
+	if before, after, err := w.Compact(t.Context()); err != nil || after >= before {
 		t.Fatalf("Compact = %d, %d, %v", before, after, err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {

@@ -14,7 +14,7 @@ func TestCompactBesideReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := entries(t, path)
-	if _, _, err := w.Compact(); err == nil || !strings.Contains(err.Error(), "another process may have it open") {
+	if _, _, err := w.Compact(t.Context()); err == nil || !strings.Contains(err.Error(), "another process may have it open") {
 		t.Errorf("Compact beside a reader: %v", err)
 	}
 	if err := reader.Close(); err != nil {
@@ -23,7 +23,7 @@ func TestCompactBesideReader(t *testing.T) {
 	if got := entries(t, path); len(got) != len(want) {
 		t.Errorf("%d entries, want %d", len(got), len(want))
 	}
-	if before, after, err := w.Compact(); err != nil || after >= before {
+	if before, after, err := w.Compact(t.Context()); err != nil || after >= before {
 		t.Errorf("Compact = %d, %d, %v", before, after, err)
 	}
 }

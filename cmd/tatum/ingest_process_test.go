@@ -111,6 +111,7 @@ func TestIngestProcess(t *testing.T) {
 	runTatum(t, "demo", "--quiet", "--songs", strconv.Itoa(songs.n), songs.dir)
 	t.Run("Killed", func(t *testing.T) { testKilledIngest(t, songs, n) })
 	t.Run("Interrupted", func(t *testing.T) { testInterruptedIngest(t, songs) })
+	t.Run("Signals", testSignals)
 	t.Run("Readers", func(t *testing.T) { testReadersDuringIngest(t, songs) })
 	t.Run("Unchanged", func(t *testing.T) { testUnchangedStore(t, songs) })
 	t.Run("FullDisk", func(t *testing.T) { testFullDisk(t, songs) })
@@ -263,6 +264,32 @@ func testInterruptedIngest(t *testing.T, songs ingestSongs) {
 	}
 }
 
+// testSignals ends an ingest of standard input, which says nothing, by each of the
+// signals that end a command.
+func testSignals(t *testing.T) {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		db := filepath.Join(t.TempDir(), "tatum.db")
+		cmd := exec.Command("tatum", "ingest", "--db", db, "-")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForFile(t, db)
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if code := finish(t, cmd); code != exitInterrupted || stderr.String() != interrupted+"\n" {
+			t.Errorf("%v: exit code %d, %q, want %d", signal, code, stderr.String(), exitInterrupted)
+		}
+		stdin.Close()
+	}
+}
+
 func waitForFile(t *testing.T, path string) {
 	t.Helper()
 	for range 1000 {
@@ -365,6 +392,13 @@ func testFullDisk(t *testing.T, songs ingestSongs) {
 			t.Error(err)
 		}
 	}()
+	out, err := exec.Command("tatum", "demo", "--quiet", "--songs", "100", filepath.Join(disk, "songs")).CombinedOutput()
+	if !regexp.MustCompile(`^tatum: .*no space left on device\n$`).Match(out) || err == nil {
+		t.Errorf("demo: got %s, %v", out, err)
+	}
+	if err := os.RemoveAll(filepath.Join(disk, "songs")); err != nil {
+		t.Fatal(err)
+	}
 	db := filepath.Join(disk, "tatum.db")
 	runTatum(t, "ingest", "--db", db, songs.some())
 	stored, _ := storeDigest(t, db)

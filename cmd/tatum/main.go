@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"tatum/query"
 	"tatum/store"
 )
@@ -43,7 +45,11 @@ var (
 type usageError struct{ error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	go func() {
 		<-ctx.Done()
 		stop() // a second Ctrl-C ends the process at once
@@ -60,11 +66,32 @@ func run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil, errors.Is(err, errBadInput), errors.Is(err, errNotFound): // reported
 	case code == exitInterrupted:
-		fmt.Fprintln(os.Stderr, "tatum: interrupted; the same command goes on from there")
+		fmt.Fprintln(os.Stderr, interrupted)
 	default:
 		fmt.Fprintf(os.Stderr, "tatum: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return code
+}
+
+const interrupted = "tatum: interrupted; the same command goes on from there"
+
+// endAtOnce has a command that only reads end when it is interrupted, wherever it
+// is.
+func endAtOnce(cmd *cobra.Command) {
+	context.AfterFunc(cmd.Context(), func() {
+		fmt.Fprintln(os.Stderr, interrupted)
+		os.Exit(exitInterrupted)
+	})
+}
+
+// onlyReads reports whether nothing but its output is left of a command.
+func onlyReads(cmd *cobra.Command) bool {
+	for c := cmd; c != nil; c = c.Parent() {
+		if c.Name() == "query" || c.Name() == "info" {
+			return true
+		}
+	}
+	return false
 }
 
 func exitCode(err error) int {

@@ -52,7 +52,10 @@ Exit codes:
   tatum export npy labels`,
 		Args: noArgs,
 		RunE: help,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if onlyReads(cmd) {
+				endAtOnce(cmd)
+			}
 			if _, err := render.ParseFormat(g.format); err != nil {
 				return usageError{err}
 			}

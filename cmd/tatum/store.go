@@ -160,14 +160,14 @@ with any the exit code is 1. Nobody can write to the store meanwhile.`,
   tatum store check --recompute -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runStoreCheck(g, recompute, cmd.OutOrStdout())
+			return runStoreCheck(cmd.Context(), g, recompute, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&recompute, "recompute", false, "compute all statistics anew from the arrays, too")
 	return cmd
 }
 
-func runStoreCheck(g *globals, recompute bool, stdout io.Writer) error {
+func runStoreCheck(ctx context.Context, g *globals, recompute bool, stdout io.Writer) error {
 	o, err := g.outputOptions(stdout)
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func runStoreCheck(g *globals, recompute bool, stdout io.Writer) error {
 			out = render.NewWriter(stdout, o, problemTable, nothing)
 		}
 	}
-	sum, err := store.Check(g.db, co, func(p store.Problem) {
+	sum, err := store.Check(ctx, g.db, co, func(p store.Problem) {
 		begin("")
 		failed = errors.Join(failed, out.Write(&p))
 	})
@@ -247,7 +247,7 @@ func runStoreCompact(ctx context.Context, g *globals, stdout io.Writer) error {
 		if links, err = w.Links(); err != nil {
 			return err
 		}
-		before, after, err = w.Compact()
+		before, after, err = w.Compact(ctx)
 		return err
 	})
 	if err != nil {
@@ -280,9 +280,10 @@ store itself is checked before. To restore a backup, copy it back.`,
 		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "-" {
-				return runStoreBackupTo(g, cmd.OutOrStdout())
+				endAtOnce(cmd)
+				return runStoreBackupTo(cmd.Context(), g, cmd.OutOrStdout())
 			}
-			return runStoreBackup(g, args[0], force, cmd.OutOrStdout())
+			return runStoreBackup(cmd.Context(), g, args[0], force, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it is there")
@@ -290,19 +291,19 @@ store itself is checked before. To restore a backup, copy it back.`,
 }
 
 // runStoreBackupTo writes the store itself to standard output.
-func runStoreBackupTo(g *globals, stdout io.Writer) error {
+func runStoreBackupTo(ctx context.Context, g *globals, stdout io.Writer) error {
 	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return usageError{errors.New("a store is nothing for a terminal; send it to a file or a pipe")}
 	}
-	size, err := store.BackupTo(g.db, stdout)
+	size, err := store.BackupTo(ctx, g.db, stdout)
 	if err == nil && !g.quiet {
 		fmt.Fprintf(os.Stderr, "tatum: %d bytes copied to standard output\n", size)
 	}
 	return err
 }
 
-func runStoreBackup(g *globals, dst string, force bool, stdout io.Writer) error {
-	size, err := store.Backup(g.db, dst, force)
+func runStoreBackup(ctx context.Context, g *globals, dst string, force bool, stdout io.Writer) error {
+	size, err := store.Backup(ctx, g.db, dst, force)
 	if errors.Is(err, fs.ErrExist) {
 		err = fmt.Errorf("%w; to replace it: --force", err)
 	}

@@ -257,7 +257,7 @@ func memoryDir(t testing.TB) string {
 func problems(t testing.TB, path string, recompute bool) []store.Problem {
 	t.Helper()
 	var all []store.Problem
-	_, err := store.Check(path, checkOptions(recompute), func(p store.Problem) { all = append(all, p) })
+	_, err := store.Check(context.Background(), path, checkOptions(recompute), func(p store.Problem) { all = append(all, p) })
 	if err != nil {
 		all = append(all, store.Problem{What: err.Error()}) // the command fails with it
 	}

@@ -1,6 +1,7 @@
 package msd
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -48,9 +49,21 @@ func write(path string, songs []*store.Song) error {
 		return direct.WithoutPath(err)
 	}
 	if err := writeFile(temp, songs, rows); err != nil {
-		return err
+		return cmp.Or(whyNotWritten(temp), err)
 	}
 	return os.Rename(temp, path)
+}
+
+// whyNotWritten returns what the system says when more is written to a file, for
+// which libhdf5 has no words, such as that the disk is full.
+func whyNotWritten(path string) error {
+	const enough = 4 << 20 // bytes, more than a song takes
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		_, err = f.Write(make([]byte, enough))
+		err = cmp.Or(err, f.Sync(), f.Close())
+	}
+	return direct.WithoutPath(err)
 }
 
 // rowsOf returns the songs' rows of the tables: each starts in every array

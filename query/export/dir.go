@@ -7,7 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
+	"syscall"
 
 	"tatum/store"
 )
@@ -48,6 +52,9 @@ func writeDir(dir string, owned []string, write func(d *dirWriter) error) error 
 	if err := os.MkdirAll(filepath.Dir(final), 0o777); err != nil {
 		return fmt.Errorf("export to %q: %w", dir, err)
 	}
+	if err := clearAway(filepath.Dir(final)); err != nil {
+		return fmt.Errorf("export to %q: %w", dir, err)
+	}
 	d.temp = fmt.Sprintf("%s.new-%d", final, os.Getpid())
 	// Mkdir and not MkdirTemp: the directory stays, with the usual permissions.
 	if err := os.Mkdir(d.temp, 0o777); err != nil {
@@ -61,6 +68,61 @@ func writeDir(dir string, owned []string, write func(d *dirWriter) error) error 
 		return errors.Join(err, os.RemoveAll(d.temp))
 	}
 	return nil
+}
+
+// temporary matches the directories beside an export's own that it makes.
+var temporary = regexp.MustCompile(`^(.+)\.(new|old)-([0-9]+)$`)
+
+// clearAway removes what killed exports have left in a directory. What one of them
+// had put aside, to put another in its place, it puts back.
+func clearAway(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		m := temporary.FindStringSubmatch(entry.Name())
+		if m == nil || !entry.IsDir() {
+			continue
+		}
+		path := filepath.Join(dir, entry.Name())
+		pid, err := strconv.Atoi(m[3])
+		if err != nil || isRunning(pid) || !isExport(path) {
+			continue
+		}
+		before := filepath.Join(dir, m[1])
+		if _, err := os.Lstat(before); m[2] == "old" && errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(path, before)
+		} else {
+			err = os.RemoveAll(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isExport reports whether a directory holds nothing but what exports write.
+func isExport(path string) bool {
+	owned := slices.Concat(npyOwned(), tablesOwned("parquet"), tablesOwned("csv"))
+	entries, err := os.ReadDir(path)
+	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return !e.Type().IsRegular() || !slices.Contains(owned, e.Name())
+	})
+}
+
+// isRunning reports whether there is another process with that number. This one
+// has made nothing yet.
+func isRunning(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil || pid == os.Getpid() {
+		return false
+	}
+	if runtime.GOOS == "windows" { // where FindProcess has looked
+		return p.Release() == nil
+	}
+	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // resolve returns dir as an absolute path with symbolic links followed, so

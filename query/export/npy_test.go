@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -231,4 +232,38 @@ func names(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// TestKilledExports checks that the next export removes what killed ones have
+// left beside it, and nothing else.
+func TestKilledExports(t *testing.T) {
+	db := madeup.New(t, 20, 0)
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "out")
+	const dead = "99999999" // more than there are processes
+	alive := strconv.Itoa(os.Getppid())
+	for _, path := range []string{
+		"out.new-" + dead + "/track_ids.txt", "tables.new-" + dead + "/tracks.csv", "tables.new-" + dead + "/stats.csv",
+		"out.old-" + dead + "/track_ids.txt", "lost.old-" + dead + "/tracks.parquet",
+		"out.new-" + alive + "/track_ids.txt", "mine.new-" + dead + "/thesis.txt", "file.new-1/../note.new-" + dead, "x.new-2026-" + "/track_ids.txt",
+	} {
+		path = filepath.Join(parent, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"out", ""} { // while out is there, and when it is not
+		want := []string{"lost", "mine.new-" + dead, "note.new-" + dead, "out", "out.new-" + alive, "x.new-2026-"}
+		if name != "" {
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := export.NPY(t.Context(), db.DB, db.Clustering, dir, export.NPYOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := names(t, parent); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }

@@ -48,13 +48,19 @@ type table interface {
 // newTable begins a table in a file.
 type newTable func(out *file, columns []column) table
 
+// tablesOwned lists the files that an export of tables ever writes.
+func tablesOwned(extension string) []string {
+	return []string{"tracks." + extension, "stats." + extension, "sound." + extension}
+}
+
 func writeTables(ctx context.Context, db *store.DB, c *store.Clustering, dir, extension string, begin newTable) error {
-	tracks, stats, sound := "tracks."+extension, "stats."+extension, "sound."+extension
+	owned := tablesOwned(extension)
+	tracks, stats, sound := owned[0], owned[1], owned[2]
 	state, err := db.State()
 	if err != nil {
 		return err
 	}
-	return writeDir(dir, []string{tracks, stats, sound}, func(d *dirWriter) error {
+	return writeDir(dir, owned, func(d *dirWriter) error {
 		err := d.writeTable(tracks, trackColumns(c), begin, func(t table) error { return writeTracks(ctx, db, c, t) })
 		if err != nil {
 			return err
