@@ -34,7 +34,7 @@ type Match struct {
 // how many tracks to return at most, 0 for all. A text without words finds
 // nothing.
 func Search(db *store.DB, text string, limit int) ([]Match, error) {
-	words := strings.Fields(string(newFolder().fold(text)))
+	words := foldedWords(text)
 	if len(words) == 0 {
 		return nil, nil
 	}
@@ -61,7 +61,7 @@ func Search(db *store.DB, text string, limit int) ([]Match, error) {
 				if !folder.matches(t, words) {
 					continue
 				}
-				found[i] = append(found[i], Match{t.ID, t.ArtistName, t.Title, t.Release, int(t.Year)})
+				found[i] = append(found[i], MatchOf(t))
 				if len(found[i]) == limit {
 					full.Store(min(int64(i), full.Load()))
 					return nil
@@ -78,6 +78,11 @@ func Search(db *store.DB, text string, limit int) ([]Match, error) {
 		return matches[:limit], nil
 	}
 	return matches, db.Complete(store.Features[0], int(seen.Load()))
+}
+
+// MatchOf returns a track as Search does.
+func MatchOf(t *store.Track) Match {
+	return Match{t.ID, t.ArtistName, t.Title, t.Release, int(t.Year)}
 }
 
 // A folder makes texts that differ in case and accents only the same. It may
@@ -98,20 +103,32 @@ func newFolder() *folder {
 // matches reports whether every word is in the track's artist, title or
 // release.
 func (f *folder) matches(t *store.Track, words []string) bool {
-	// No word has a line break.
-	text := append(f.fold(t.ArtistName), '\n')
-	text = append(f.appendFolded(text, t.Title), '\n')
-	f.buf = f.appendFolded(text, t.Release)
+	f.buf = f.appendTrack(f.buf[:0], t)
+	return containsAll(f.buf, words)
+}
+
+// appendTrack appends a track's folded artist, title and release, each with a
+// line break after it, which no word has.
+func (f *folder) appendTrack(dst []byte, t *store.Track) []byte {
+	for _, text := range []string{t.ArtistName, t.Title, t.Release} {
+		dst = append(f.appendFolded(dst, text), '\n')
+	}
+	return dst
+}
+
+func containsAll(text []byte, words []string) bool {
 	for _, word := range words {
-		if !bytes.Contains(f.buf, []byte(word)) {
+		if !bytes.Contains(text, []byte(word)) {
 			return false
 		}
 	}
 	return true
 }
 
-// fold returns a folded text, which is good until the next call.
-func (f *folder) fold(text string) []byte { return f.appendFolded(f.buf[:0], text) }
+// foldedWords returns the words of a text to search for.
+func foldedWords(text string) []string {
+	return strings.Fields(string(newFolder().appendFolded(nil, text)))
+}
 
 // appendFolded folds a text letter by letter, which comes to the same as folding
 // it whole, as marks are dropped wherever they stand; and letters recur.

@@ -50,6 +50,43 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestCatalogue holds a catalogue's answers against those of Search.
+func TestCatalogue(t *testing.T) {
+	for _, tracks := range []int{0, 1, 3, 600} {
+		db := madeup.New(t, 0, tracks)
+		c, err := query.NewCatalogue(db.DB)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, text := range []string{"", " ", "a", "E", "sigur ros", "takk…", "リズム", "spades ace of", "spades nobody", "s s s", "only \x1b", "beyonce vu"} {
+			all, err := query.Search(db.DB, text, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, limit := range []int{0, 1, 7} {
+				for _, offset := range []int{0, 1, 5, 100} {
+					want := all[min(offset, len(all)):]
+					if limit > 0 {
+						want = want[:min(limit, len(want))]
+					}
+					got, err := c.Search(db.DB, text, offset, limit)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%d tracks, %q from %d, at most %d: got %+v, want %+v", tracks, text, offset, limit, got, want)
+					}
+					found += len(got)
+				}
+			}
+		}
+		if tracks == 600 && found < 1000 {
+			t.Errorf("found only %d tracks", found)
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	var features []string
 	for _, f := range store.Features {
