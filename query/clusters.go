@@ -1,7 +1,9 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"tatum/store"
 )
@@ -80,4 +82,42 @@ func SizesByFold(db *store.DB, c *store.Clustering, f store.Feature) ([]FoldSize
 		}
 	}
 	return sizes, nil
+}
+
+// A FeatureSummary tells what the fits of one feature came to.
+type FeatureSummary struct {
+	Feature store.Feature
+	store.Summary
+}
+
+// Features returns what the fits of a clustering's features came to, in their
+// order.
+func Features(c *store.Clustering) []FeatureSummary {
+	rows := make([]FeatureSummary, len(c.Summaries))
+	for i, s := range c.Summaries {
+		rows[i] = FeatureSummary{c.Features[i], s}
+	}
+	return rows
+}
+
+// Central returns the most central track of each of a feature's largest clusters,
+// of n at most: the largest cluster's first.
+func Central(db *store.DB, c *store.Clustering, f store.Feature, n int) ([]Match, error) {
+	clusters, err := Clusters(db, c, f)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(clusters, func(a, b ClusterSummary) int { return cmp.Compare(b.Size, a.Size) })
+	var central []Match
+	for _, s := range clusters[:min(n, len(clusters))] {
+		if s.Size == 0 {
+			break
+		}
+		t, err := db.Track(s.Central)
+		if err != nil {
+			return nil, err
+		}
+		central = append(central, MatchOf(&t))
+	}
+	return central, nil
 }

@@ -7,12 +7,12 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tatum/cluster"
+	"tatum/query"
 	"tatum/query/render"
 	"tatum/store"
 )
@@ -123,11 +123,13 @@ func runCluster(ctx context.Context, g *globals, p cluster.Params, stdout io.Wri
 		noteEmpty(os.Stderr, p.K, report)
 		noteLacking(os.Stderr, report)
 	}
-	out := render.NewWriter(stdout, o, fitTable, "")
-	return errors.Join(
-		out.Heading(fmt.Sprintf("%d tracks, %d features, %d clusters, %d folds", report.Tracks, len(report.Features), p.K, p.Folds)),
-		out.WriteAll(report.Features),
-		out.Close())
+	out := render.NewWriter(stdout, o, render.Features, "")
+	err = out.Heading(fmt.Sprintf("%d tracks, %d features, %d clusters, %d folds", report.Tracks, len(report.Features), p.K, p.Folds))
+	for _, f := range report.Features {
+		row := query.FeatureSummary(f)
+		err = errors.Join(err, out.Write(&row))
+	}
+	return errors.Join(err, out.Close())
 }
 
 // noteEmpty says where clusters had to stay empty, and which.
@@ -163,32 +165,6 @@ func ranges(numbers []store.Cluster) string {
 		numbers = numbers[n:]
 	}
 	return strings.Join(parts, ", ")
-}
-
-// fitTable is how the report of a fit is written.
-var fitTable = render.Table[cluster.FeatureReport]{Columns: []render.Column[cluster.FeatureReport]{
-	{Name: "feature", Title: "Feature", Value: func(r *cluster.FeatureReport) any { return r.Feature.String() }},
-	{Name: "agreement", Title: "Agreement", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.MeanAgreement }},
-	{Name: "least_agreement", Title: "Least", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.LeastAgreement }},
-	{Name: "inertia", Title: "Inertia", Digits: 1, Value: func(r *cluster.FeatureReport) any { return r.Inertia }},
-	{Name: "silhouette", Title: "Silhouette", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.Silhouette }},
-	{Name: "davies_bouldin", Title: "Davies-Bouldin", Digits: 3, Value: func(r *cluster.FeatureReport) any { return r.DaviesBouldin }},
-	{Name: "calinski_harabasz", Title: "Calinski-Harabasz", Digits: 1, Value: func(r *cluster.FeatureReport) any { return r.CalinskiHarabasz }},
-	{Name: "distinct_rows", Title: "Different vectors", Value: func(r *cluster.FeatureReport) any { return int(r.DistinctRows) }},
-	{Name: "smallest", Title: "Smallest", Value: func(r *cluster.FeatureReport) any { return int(slices.Min(r.Sizes)) }},
-	{Name: "largest", Title: "Largest", Value: func(r *cluster.FeatureReport) any { return int(slices.Max(r.Sizes)) }},
-	{Name: "empty", Title: "Empty", Value: func(r *cluster.FeatureReport) any { return len(r.Empty()) }},
-	{Name: "empty_clusters", Value: func(r *cluster.FeatureReport) any { return ints(r.Empty()) }},
-	{Name: "sizes", Value: func(r *cluster.FeatureReport) any { return ints(r.Sizes) }},
-}}
-
-// ints returns whole numbers as values that render writes as a list.
-func ints[T store.Cluster | uint64](numbers []T) []int {
-	out := make([]int, len(numbers))
-	for i, n := range numbers {
-		out[i] = int(n)
-	}
-	return out
 }
 
 // allFeaturesName is what --features takes for all of them.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +35,7 @@ func runClusterList(g *globals, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		out := render.NewWriter(stdout, o, clusteringTable, "No clusterings.")
+		out := render.NewWriter(stdout, o, render.Clusterings, "No clusterings.")
 		for _, c := range all {
 			if err := out.Write(c); err != nil {
 				return err
@@ -45,43 +43,6 @@ func runClusterList(g *globals, stdout io.Writer) error {
 		}
 		return out.Close()
 	})
-}
-
-// clusteringTable is how clusterings are listed.
-var clusteringTable = render.Table[store.Clustering]{Columns: []render.Column[store.Clustering]{
-	{Name: "name", Title: "Name", Value: func(c *store.Clustering) any { return c.Name }},
-	{Name: "features", Title: "Features", Shrink: true, Value: func(c *store.Clustering) any { return featureNames(c.Features) }},
-	{Name: "k", Title: "Clusters", Value: func(c *store.Clustering) any { return c.K }},
-	{Name: "folds", Title: "Folds", Value: func(c *store.Clustering) any { return c.Folds }},
-	{Name: "seed", Title: "Seed", Value: func(c *store.Clustering) any { return int(c.Seed) }},
-	{Name: "batch_size", Title: "Batch size", Value: func(c *store.Clustering) any { return c.BatchSize }},
-	{Name: "random_stream", Title: "Random stream", Value: func(c *store.Clustering) any { return c.RandomStream }},
-	{Name: "tracks", Title: "Tracks", Value: func(c *store.Clustering) any { return int(c.Tracks) }},
-	{Name: "fitted", Title: "Fitted", Value: func(c *store.Clustering) any { return c.Fitted.Format(time.RFC3339) }},
-	{Name: "algorithm", Title: "Algorithm", Value: func(c *store.Clustering) any { return int(c.Algorithm) }},
-	{Name: "fingerprint", Value: func(c *store.Clustering) any { return fmt.Sprintf("%x", c.Fingerprint) }},
-	{Name: "silhouette", Title: "Silhouette", Digits: 2, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.Silhouette })},
-	{Name: "davies_bouldin", Title: "Davies-Bouldin", Digits: 2, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.DaviesBouldin })},
-	{Name: "calinski_harabasz", Title: "Calinski-Harabasz", Digits: 1, Shrink: true, Value: eachSummary(func(s *store.Summary) float64 { return s.CalinskiHarabasz })},
-}}
-
-// eachSummary returns a figure of the clustering's features, in their order.
-func eachSummary(figure func(s *store.Summary) float64) func(c *store.Clustering) any {
-	return func(c *store.Clustering) any {
-		figures := make([]float64, len(c.Summaries))
-		for i := range c.Summaries {
-			figures[i] = figure(&c.Summaries[i])
-		}
-		return figures
-	}
-}
-
-func featureNames(features []store.Feature) []string {
-	names := make([]string, len(features))
-	for i, f := range features {
-		names[i] = f.String()
-	}
-	return names
 }
 
 func newClusterDelete(g *globals) *cobra.Command {

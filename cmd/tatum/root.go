@@ -71,7 +71,7 @@ Exit codes:
 	flags.StringVarP(&g.format, "output", "o", "table", "`format` of results: table, json, jsonl, csv, tsv or markdown")
 	flags.BoolVar(&g.quiet, "quiet", false, "no progress on standard error")
 	cobra.CheckErr(root.RegisterFlagCompletionFunc("output", completeFormats))
-	root.AddCommand(newIngest(g), newCluster(g), newQuery(g), newExport(g), newStore(g), newPlot(g), newMan(), newVersion(g))
+	root.AddCommand(newIngest(g), newCluster(g), newQuery(g), newExport(g), newServe(g), newStore(g), newPlot(g), newMan(), newVersion(g))
 	root.AddCommand(libhdf5Commands(g)...)
 	root.InitDefaultCompletionCmd()
 	finishCompletion(root)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -61,7 +60,7 @@ func runStoreBad(g *globals, stdout io.Writer) error {
 	}
 	q := &asker{globals: g}
 	return q.withStore(func(db *store.DB) error {
-		out := render.NewWriter(stdout, o, badTable, "No bad files.")
+		out := render.NewWriter(stdout, o, render.BadFiles, "No bad files.")
 		for f, err := range db.Files() {
 			if err != nil {
 				return errors.Join(err, out.Close())
@@ -77,14 +76,6 @@ func runStoreBad(g *globals, stdout io.Writer) error {
 	})
 }
 
-// badTable is how files in quarantine are listed.
-var badTable = render.Table[store.File]{Columns: []render.Column[store.File]{
-	{Name: "path", Title: "Path", Value: func(f *store.File) any { return f.Path }},
-	{Name: "step", Title: "Step", Value: func(f *store.File) any { return f.Bad.Step }},
-	{Name: "reason", Title: "Reason", Shrink: true, Value: func(f *store.File) any { return f.Bad.Reason }},
-	{Name: "time", Title: "Last tried", Value: func(f *store.File) any { return timeOrMissing(f.Bad.Time.UTC()) }},
-}}
-
 func runStoreInfo(g *globals, stdout io.Writer) error {
 	o, err := g.outputOptions(stdout)
 	if err != nil {
@@ -96,55 +87,9 @@ func runStoreInfo(g *globals, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		out := render.NewWriter(stdout, o, infoTable, "")
+		out := render.NewWriter(stdout, o, render.Info, "")
 		return errors.Join(out.Write(info), out.Close())
 	})
-}
-
-// infoTable is how a store is described: for people a line for each field.
-var infoTable = render.Table[store.Info]{Transpose: true, Columns: []render.Column[store.Info]{
-	{Name: "path", Title: "Store", Value: func(i *store.Info) any { return i.Path }},
-	{Name: "format", Title: "Format", Value: func(i *store.Info) any { return i.FormatVersion }},
-	{Name: "tracks", Title: "Tracks", Value: func(i *store.Info) any { return i.Tracks }},
-	{Name: "files", Title: "Files", Value: func(i *store.Info) any { return i.Files }},
-	{Name: "bad_files", Title: "Bad files", Value: func(i *store.Info) any { return i.BadFiles }},
-	{Name: "clusterings", Title: "Clusterings", Value: clusteringNames},
-	{Name: "created", Title: "Created", Value: func(i *store.Info) any { return timeOrMissing(i.Created) }},
-	{Name: "ingested", Title: "Songs last written", Value: func(i *store.Info) any { return timeOrMissing(i.Ingested) }},
-	{Name: "clustered", Title: "Last clustered", Value: func(i *store.Info) any { return timeOrMissing(lastFitted(i)) }},
-	{Name: "written", Title: "Last written", Value: func(i *store.Info) any { return timeOrMissing(i.Written) }},
-	{Name: "bytes", Title: "Bytes", Value: func(i *store.Info) any { return int(i.Bytes.Total) }},
-	{Name: "bytes_tracks", Title: "of tracks", Value: func(i *store.Info) any { return int(i.Bytes.Tracks) }},
-	{Name: "bytes_arrays", Title: "of arrays", Value: func(i *store.Info) any { return int(i.Bytes.Arrays) }},
-	{Name: "bytes_vectors", Title: "of vectors", Value: func(i *store.Info) any { return int(i.Bytes.Vectors) }},
-	{Name: "bytes_files", Title: "of files", Value: func(i *store.Info) any { return int(i.Bytes.Files) }},
-	{Name: "bytes_clusterings", Title: "of clusterings", Value: func(i *store.Info) any { return int(i.Bytes.Clusterings) }},
-	{Name: "bytes_free", Title: "free", Value: func(i *store.Info) any { return int(i.Bytes.Free) }},
-	{Name: "bytes_other", Title: "other", Value: func(i *store.Info) any { return int(i.Bytes.Other) }},
-}}
-
-func clusteringNames(i *store.Info) any {
-	names := make([]string, len(i.Clusterings))
-	for n, c := range i.Clusterings {
-		names[n] = c.Name
-	}
-	return names
-}
-
-func lastFitted(i *store.Info) (last time.Time) {
-	for _, c := range i.Clusterings {
-		if c.Fitted.After(last) {
-			last = c.Fitted
-		}
-	}
-	return last
-}
-
-func timeOrMissing(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.Format(time.RFC3339)
 }
 
 func newStoreCheck(g *globals) *cobra.Command {

@@ -89,7 +89,7 @@ func readers() []string {
 var buildTable = render.Table[build]{Columns: []render.Column[build]{
 	{Name: "version", Title: "Version", Value: func(b *build) any { return b.version }},
 	{Name: "revision", Title: "Revision", Value: func(b *build) any { return textOrMissing(b.revision) }},
-	{Name: "revision_time", Title: "Of", Value: func(b *build) any { return timeOrMissing(b.time) }},
+	{Name: "revision_time", Title: "Of", Value: func(b *build) any { return render.Time(b.time) }},
 	{Name: "store_format", Title: "Store format", Value: func(*build) any { return store.FormatVersion }},
 	{Name: "algorithm", Title: "Algorithm", Value: func(*build) any { return cluster.AlgorithmVersion }},
 	{Name: "go", Title: "Go", Value: func(*build) any { return runtime.Version() }},

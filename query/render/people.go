@@ -40,7 +40,7 @@ func (s *peopleSink) heading(text string) error {
 			return err
 		}
 	}
-	s.text, s.headed = clean(text), true
+	s.text, s.headed = Clean(text), true
 	return nil
 }
 
@@ -58,11 +58,9 @@ func (s *peopleSink) row(values []any) error {
 		if s.fields[i].title == "" {
 			continue
 		}
-		switch v.(type) {
-		case int, float64:
-			s.right[len(cells)] = true
-		}
-		cells = append(cells, s.cell(v, s.fields[i].digits))
+		text, number := cell(v, s.fields[i].digits)
+		s.right[len(cells)] = s.right[len(cells)] || number
+		cells = append(cells, text)
 	}
 	s.cells = append(s.cells, cells)
 	return nil
@@ -79,37 +77,43 @@ func (s *peopleSink) columns() []field {
 	return shown
 }
 
-// cell returns a value as people read it.
-func (s *peopleSink) cell(v any, digits int) string {
+// Cell returns the field of a row as people read it, and whether it is a number.
+func (c *Column[T]) Cell(row *T) (text string, number bool) { return cell(c.Value(row), c.Digits) }
+
+func cell(v any, digits int) (text string, number bool) {
 	switch v := v.(type) {
 	case nil:
-		return missing
+		return missing, false
 	case string:
-		return clean(v)
+		return Clean(v), false
+	case int:
+		return plain(v), true
 	case float64:
 		if math.IsNaN(v) {
-			return missing
+			return missing, true
 		}
-		return strconv.FormatFloat(v, 'f', digits, 64)
+		return strconv.FormatFloat(v, 'f', digits, 64), true
 	case []float64:
 		if digits > 0 {
 			texts := make([]string, len(v))
 			for i, x := range v {
-				texts[i] = s.cell(x, digits)
+				texts[i], _ = cell(x, digits)
 			}
-			return strings.Join(texts, " ")
+			return strings.Join(texts, " "), false
 		}
 	case []string:
 		if len(v) == 0 {
-			return missing
+			return missing, false
 		}
-		return clean(strings.Join(v, ", "))
+		return Clean(strings.Join(v, ", ")), false
 	}
-	return plain(v)
+	return plain(v), false
 }
 
-// clean makes text from a song file safe for one line of a terminal.
-func clean(text string) string {
+// Clean makes text from a song file safe for one line of a terminal or a page:
+// control characters, those that turn the direction of text among them, become
+// the replacement character.
+func Clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

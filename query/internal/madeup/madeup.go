@@ -33,6 +33,17 @@ type Store struct {
 // removed when the test ends.
 func New(tb testing.TB, labelled, unlabelled int) Store {
 	tb.Helper()
+	db, err := store.Open(Write(tb, labelled, unlabelled))
+	check(tb, err)
+	tb.Cleanup(func() { check(tb, db.Close()) })
+	c, err := db.Clustering(store.DefaultClustering)
+	check(tb, err)
+	return Store{db, c}
+}
+
+// Write is New, but returns the path of the store and does not open it.
+func Write(tb testing.TB, labelled, unlabelled int) string {
+	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "made-up.db")
 	w, err := store.CreateWriter(context.Background(), path, 0)
 	check(tb, err)
@@ -40,12 +51,7 @@ func New(tb testing.TB, labelled, unlabelled int) Store {
 	fit(tb, w, labelled)
 	put(tb, w, labelled, labelled+unlabelled)
 	check(tb, w.Close())
-	db, err := store.Open(path)
-	check(tb, err)
-	tb.Cleanup(func() { check(tb, db.Close()) })
-	c, err := db.Clustering(store.DefaultClustering)
-	check(tb, err)
-	return Store{db, c}
+	return path
 }
 
 // Place returns a track's place by a feature.

@@ -1,0 +1,56 @@
+package web
+
+import "sync"
+
+// maxCached is how many bytes of answers are kept.
+const maxCached = 32 << 20
+
+// A cache keeps what took long to make, under keys that have the stamp of the
+// store it was made of. When there is too much of it, it forgets all: what is
+// asked for comes back.
+type cache struct {
+	mu    sync.Mutex
+	bytes int
+	byKey map[string]any
+}
+
+// cached returns what is kept under the key.
+func cached[T any](c *cache, key string) (value T, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value, ok = c.byKey[key].(T)
+	return value, ok
+}
+
+// put keeps a value that takes about so many bytes, and returns it.
+func (c *cache) put(key string, value any, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byKey == nil || c.bytes+bytes > maxCached {
+		c.byKey, c.bytes = make(map[string]any), 0
+	}
+	c.byKey[key] = value
+	c.bytes += bytes
+}
+
+// A kept is the one value that is kept of its kind, however large it is.
+type kept[T any] struct {
+	mu    sync.Mutex
+	key   string
+	value T
+}
+
+func (k *kept[T]) get(key string) (value T, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key == key {
+		return k.value, true
+	}
+	return value, false
+}
+
+func (k *kept[T]) put(key string, value T) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.key, k.value = key, value
+}

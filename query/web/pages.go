@@ -1,0 +1,724 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"tatum/query"
+	"tatum/query/render"
+	"tatum/store"
+)
+
+//go:embed templates/*.html static
+var assets embed.FS
+
+// templates are the pages, each with the layout around it.
+var templates = parseTemplates()
+
+func parseTemplates() map[string]*template.Template {
+	base := template.Must(template.ParseFS(assets, "templates/layout.html"))
+	pages := make(map[string]*template.Template)
+	files, err := fs.Glob(assets, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html")
+		pages[name] = template.Must(template.Must(base.Clone()).ParseFS(assets, file))
+	}
+	return pages
+}
+
+// assetsHash changes with every template, style sheet and script.
+var assetsHash = hashAssets()
+
+func hashAssets() string {
+	sum := sha256.New()
+	err := fs.WalkDir(assets, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := assets.ReadFile(path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(data), data)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// A layout is what every page has around its content.
+type layout struct {
+	Title   string
+	Store   string // name of the file
+	Tracks  int
+	Bad     int // files that could not be read
+	Name    string
+	Query   string
+	Start   bool
+	Refused bool // tells nothing of the store
+	Notice  string
+	Content any
+}
+
+func renderPage(out *bytes.Buffer, name string, l *layout) error {
+	return templates[name].ExecuteTemplate(out, "layout", l)
+}
+
+// routes returns the pages and the files below them.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	page := func(path, name string, read func(q *question) (*layout, error)) {
+		mux.HandleFunc("GET "+path, s.handle(typeHTML, func(q *question) (writeFunc, error) {
+			l, err := read(q)
+			if err != nil {
+				return nil, err
+			}
+			l.Store, l.Tracks, l.Bad = s.base(), q.info.Tracks, q.info.BadFiles
+			l.Query = render.Clean(q.FormValue("q"))
+			return func(out *bytes.Buffer) error { return renderPage(out, name, l) }, nil
+		}))
+	}
+	page("/{$}", "start", startPage)
+	page("/search", "search", searchPage)
+	page("/track/{id}", "track", trackPage)
+	page("/track/{id}/similar", "similar", similarPage)
+	page("/clusters/{feature}", "feature", featurePage)
+	page("/clusters/{feature}/{cluster}", "cluster", clusterPage)
+	page("/clusterings", "clusterings", clusteringsPage)
+	page("/bad", "bad", badPage)
+
+	files(s, mux, "/store", render.Info, func(q *question) ([]store.Info, error) { return []store.Info{*q.info}, nil })
+	files(s, mux, "/features", render.Features, readFeatures)
+	files(s, mux, "/search", render.Matches, readMatches)
+	files(s, mux, "/track/{id}/places", render.Placements, readPlaces)
+	files(s, mux, "/track/{id}/similar", render.Neighbours, readSimilar)
+	files(s, mux, "/track/{id}/stats", render.Stats, readStats)
+	files(s, mux, "/track/{id}/sound", render.SoundStats, readSound)
+	files(s, mux, "/clusters/{feature}/sizes", render.Clusters, readClusters)
+	files(s, mux, "/clusters/{feature}/{cluster}/members", render.Members, readMembers)
+	files(s, mux, "/clusterings", render.Clusterings, readClusterings)
+	files(s, mux, "/bad", render.BadFiles, readBad)
+
+	for _, a := range []struct{ name, contentType string }{
+		{"style.css", "text/css; charset=utf-8"}, {"script.js", "text/javascript; charset=utf-8"}, {"icon.svg", typeSVG},
+	} {
+		mux.HandleFunc("GET /static/"+a.name, asset(a.name, a.contentType))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, typeHTML, &problem{status: http.StatusNotFound, what: "There is no such page",
+			next: "Search for a song, or begin at the start page.", links: []link{{"Start page", "/"}}})
+	})
+	return mux
+}
+
+const typeSVG = "image/svg+xml"
+
+// asset serves an embedded file.
+func asset(name, contentType string) http.HandlerFunc {
+	data, err := assets.ReadFile("static/" + name)
+	if err != nil {
+		panic(err)
+	}
+	etag := `"` + assetsHash + `"`
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", etag)
+		if matches(r.Header.Get("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		send(w, http.StatusOK, contentType, data)
+	}
+}
+
+// The addresses of pages.
+
+func trackPath(id store.TrackID) string { return "/track/" + url.PathEscape(string(id)) }
+
+func featurePath(c *store.Clustering, f store.Feature) string {
+	return address("/clusters/"+f.String(), named(c))
+}
+
+func clusterPath(c *store.Clustering, f store.Feature, cluster store.Cluster) string {
+	return address(fmt.Sprintf("/clusters/%v/%d", f, cluster), named(c))
+}
+
+// A fact is a name and what there is to say of it.
+type fact struct{ Name, Text, Href string }
+
+// Start.
+
+func startPage(q *question) (*layout, error) {
+	content := struct {
+		Tracks     int
+		Facts      []fact
+		Clustering *store.Clustering
+		Features   *table
+		Others     []link // other clusterings
+		Songs      *table // a few to begin with
+	}{Tracks: q.info.Tracks, Facts: storeFacts(q.info)}
+	l := &layout{Title: "Start", Start: true, Content: &content}
+	if len(q.info.Clusterings) == 0 && q.FormValue("name") == "" {
+		return l, nil
+	}
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	content.Clustering = c
+	l.Notice = q.notice(c)
+	content.Features = tableOf("Features of clustering "+c.Name, render.Features, query.Features(c),
+		func(row *query.FeatureSummary, column string) string {
+			if column == "feature" {
+				return featurePath(c, row.Feature)
+			}
+			return ""
+		}).at("/features", named(c))
+	for _, other := range q.info.Clusterings {
+		if other.Name != c.Name {
+			content.Others = append(content.Others, link{other.Name, address("/", named(other))})
+		}
+	}
+	songs, err := query.Central(q.db, c, c.Features[0], 8)
+	content.Songs = matchesTable("Songs to begin with: the most central of the largest clusters of "+c.Features[0].String(), songs)
+	return l, err
+}
+
+func storeFacts(info *store.Info) []fact {
+	facts := []fact{
+		{"Tracks", fmt.Sprint(info.Tracks), ""},
+		{"Song files", fmt.Sprint(info.Files), ""},
+		{"Files that could not be read", fmt.Sprint(info.BadFiles), "/bad"},
+		{"Clusterings", fmt.Sprint(len(info.Clusterings)), "/clusterings"},
+		{"Size", fmt.Sprintf("%.1f MB", float64(info.Bytes.Total)/1e6), ""},
+	}
+	if !info.Ingested.IsZero() {
+		facts = append(facts, fact{"Songs last written", info.Ingested.Format("2 January 2006, 15:04 MST"), ""})
+	}
+	return facts
+}
+
+// notice says where a clustering is not of the tracks now in the store.
+func (q *question) notice(c *store.Clustering) string {
+	if q.info.Generation == c.Generation {
+		return ""
+	}
+	name := ""
+	if c.Name != store.DefaultClustering {
+		name = fmt.Sprintf(" --name %q", c.Name)
+	}
+	return fmt.Sprintf("Clustering %q was fitted to %d tracks on %s. The store has changed since and has %d. "+
+		"New songs are labelled by: tatum cluster assign%s. A new fit is made by: tatum cluster%s.",
+		c.Name, c.Tracks, c.Fitted.Format("2 January 2006"), q.info.Tracks, name, name)
+}
+
+func readFeatures(q *question) ([]query.FeatureSummary, error) {
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	return query.Features(c), nil
+}
+
+// Search.
+
+func searchPage(q *question) (*layout, error) {
+	text := strings.TrimSpace(q.FormValue("q"))
+	content := struct {
+		Text    string
+		Matches *table
+		Page    int
+		Pager   pager
+	}{Text: render.Clean(text)}
+	l := &layout{Title: "Search", Content: &content}
+	if text == "" {
+		return l, nil
+	}
+	l.Title = "Search: " + render.Clean(text)
+	// Who knows an ID goes to its track.
+	if id, err := store.ParseTrackID(strings.ToUpper(text)); err == nil {
+		if t, err := q.db.Track(id); err == nil {
+			content.Matches = matchesTable("Track found", []query.Match{query.MatchOf(&t)}).at("/search", url.Values{"q": {text}})
+			return l, nil
+		}
+	}
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	rows, more, err := q.search(text, page)
+	if err != nil {
+		return nil, err
+	}
+	content.Page = page
+	content.Pager = openPager(page, more, func(page int) string {
+		return address("/search", pageQuery(url.Values{"q": {text}}, page))
+	})
+	content.Matches = matchesTable("Tracks found", rows).at("/search", pageQuery(url.Values{"q": {text}}, page))
+	return l, nil
+}
+
+func matchesTable(caption string, rows []query.Match) *table {
+	return tableOf(caption, render.Matches, rows, func(row *query.Match, column string) string {
+		return songLink(row.TrackID, column)
+	})
+}
+
+// songLink leads to a track from its ID and its title.
+func songLink(id store.TrackID, column string) string {
+	if column == "track_id" || column == "title" {
+		return trackPath(id)
+	}
+	return ""
+}
+
+// A pager leads to the other pages of a table. What is empty is not there.
+type pager struct{ First, Earlier, Text, Later, Last string }
+
+// openPager returns a pager that does not know where the last page is.
+func openPager(page int, more bool, at func(page int) string) pager {
+	p := pager{Text: fmt.Sprintf("Page %d", page)}
+	if page > 1 {
+		p.Earlier = at(page - 1)
+	}
+	if more {
+		p.Later = at(page + 1)
+	}
+	return p
+}
+
+// pageQuery adds the number of a page but the first.
+func pageQuery(query url.Values, page int) url.Values {
+	if page > 1 {
+		query.Set("page", fmt.Sprint(page))
+	}
+	return query
+}
+
+func readMatches(q *question) ([]query.Match, error) {
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := q.search(q.FormValue("q"), page)
+	return rows, err
+}
+
+// A track.
+
+// inlineTracks is how many tracks a store may have for songs like one to be
+// looked for before the song's page is shown; it takes a tenth of a second.
+const inlineTracks = 20_000
+
+func trackPage(q *question) (*layout, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	content := struct {
+		Track      *store.Track
+		Name       string
+		Artist     string
+		Facts      []fact
+		Clustering *store.Clustering
+		Places     *table
+		Hint       string // why there are no places
+		Similar    *table
+		Later      string // where similar songs can be asked for, when it takes time
+		Stats      *table
+		Sound      *table // statistics of timbre and pitches, if the song has them
+	}{Track: t, Name: songName(t), Artist: render.Clean(t.ArtistName), Facts: trackFacts(t)}
+	l := &layout{Title: songTitle(t), Content: &content}
+
+	c, err := q.clustering()
+	switch {
+	case err == nil:
+		content.Clustering = c
+		l.Notice = q.notice(c)
+	case len(q.info.Clusterings) == 0 && q.FormValue("name") == "":
+		content.Hint = "The songs are not clustered yet. Run tatum cluster, then load this page again."
+	default:
+		return nil, err
+	}
+	if c != nil {
+		places, err := query.Track(q.db, c, t.ID)
+		switch {
+		case errors.Is(err, store.ErrNotAssigned):
+			content.Hint = fmt.Sprintf("This song came to the store after clustering %q was fitted. Run tatum cluster assign, then load this page again.", c.Name)
+		case err != nil:
+			return nil, err
+		default:
+			content.Places = placesTable(c, places).at(trackPath(t.ID)+"/places", named(c))
+		}
+	}
+
+	similar, err := q.similar(t.ID)
+	switch {
+	case errors.Is(err, errScan) && q.info.Tracks > inlineTracks:
+		content.Later = trackPath(t.ID) + "/similar"
+	case err != nil:
+		return nil, err
+	default:
+		content.Similar = similarTable(t.ID, similar)
+	}
+
+	stats, err := query.Stats(q.db, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	content.Stats = tableOf("Statistics of the song's gaps and loudness, by feature", render.Stats, stats, nil).at(trackPath(t.ID)+"/stats", nil)
+	sound, err := query.Stats(q.db, t.ID, store.SoundFeatures[:]...)
+	if err != nil {
+		return nil, err
+	}
+	if len(sound) > 0 {
+		content.Sound = tableOf("Means and covariances of timbre and pitches", render.SoundStats, sound, nil).at(trackPath(t.ID)+"/sound", nil)
+	}
+	return l, nil
+}
+
+// songName returns a track's title, or its ID when it has none.
+func songName(t *store.Track) string {
+	if name := strings.TrimSpace(render.Clean(t.Title)); name != "" {
+		return name
+	}
+	return string(t.ID)
+}
+
+// songTitle returns what the browser's title says of a track.
+func songTitle(t *store.Track) string {
+	if artist := strings.TrimSpace(render.Clean(t.ArtistName)); artist != "" {
+		return songName(t) + " – " + artist
+	}
+	return songName(t)
+}
+
+var keyNames = [12]string{"C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"}
+
+func trackFacts(t *store.Track) []fact {
+	facts := []fact{{"Track ID", string(t.ID), ""}}
+	add := func(name, text string) {
+		if text != "" {
+			facts = append(facts, fact{name, render.Clean(text), ""})
+		}
+	}
+	number := func(name, format string, x float64) {
+		if !math.IsNaN(x) && !math.IsInf(x, 0) {
+			add(name, fmt.Sprintf(format, x))
+		}
+	}
+	add("Release", t.Release)
+	if t.Year != 0 {
+		add("Year", fmt.Sprint(t.Year))
+	}
+	if t.Duration > 0 && t.Duration < 1e9 {
+		d := int(math.Round(t.Duration))
+		add("Duration", fmt.Sprintf("%d:%02d", d/60, d%60))
+	}
+	number("Tempo", "%.1f beats per minute", t.Tempo)
+	if t.Key >= 0 && int(t.Key) < len(keyNames) {
+		mode := "minor"
+		if t.Mode == 1 {
+			mode = "major"
+		}
+		add("Key", keyNames[t.Key]+" "+mode)
+	}
+	number("Loudness", "%.1f dB", t.Loudness)
+	add("Song ID", t.SongID)
+	add("Artist ID", t.ArtistID)
+	add("File", t.Source.Path)
+	return facts
+}
+
+func placesTable(c *store.Clustering, rows []query.Placement) *table {
+	return tableOf("Clusters of the song in clustering "+c.Name, render.Placements, rows, func(row *query.Placement, column string) string {
+		switch {
+		case column == "feature":
+			return featurePath(c, row.Feature)
+		case column == "cluster":
+			return clusterPath(c, row.Feature, row.Cluster)
+		case column == "runner_up" && row.HasRunnerUp():
+			return clusterPath(c, row.Feature, row.RunnerUp)
+		}
+		return ""
+	})
+}
+
+func readPlaces(q *question) ([]query.Placement, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	return query.Track(q.db, c, t.ID)
+}
+
+func readStats(q *question) ([]query.FeatureStats, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	return query.Stats(q.db, t.ID)
+}
+
+func readSound(q *question) ([]query.FeatureStats, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	return query.Stats(q.db, t.ID, store.SoundFeatures[:]...)
+}
+
+func similarTable(id store.TrackID, rows []query.Neighbour) *table {
+	return tableOf("Songs most like this one", render.Neighbours, rows, func(row *query.Neighbour, column string) string {
+		return songLink(row.TrackID, column)
+	}).at(trackPath(id)+"/similar", nil)
+}
+
+func similarPage(q *question) (*layout, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.similar(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &layout{Title: "Like " + songTitle(t), Content: map[string]any{
+		"Track": t, "Name": songName(t), "Artist": render.Clean(t.ArtistName),
+		"Song": trackPath(t.ID), "Similar": similarTable(t.ID, rows)}}, nil
+}
+
+func readSimilar(q *question) ([]query.Neighbour, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	return q.similar(t.ID)
+}
+
+// A feature's clusters.
+
+// Tabs lead from one feature to the others.
+type tabs struct {
+	Here string
+	Tabs []link
+}
+
+// featureTabs lead to the features of a clustering.
+func featureTabs(c *store.Clustering) []link {
+	var tabs []link
+	for _, f := range c.Features {
+		tabs = append(tabs, link{f.String(), featurePath(c, f)})
+	}
+	return tabs
+}
+
+func featurePage(q *question) (*layout, error) {
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	f, err := q.feature()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.clusters(c, f)
+	if err != nil {
+		return nil, err
+	}
+	var figures query.FeatureSummary
+	for _, s := range query.Features(c) {
+		if s.Feature == f {
+			figures = s
+		}
+	}
+	return &layout{Title: f.String(), Notice: q.notice(c), Content: map[string]any{
+		"Clustering": c, "Feature": f.String(), "Tabs": tabs{f.String(), featureTabs(c)}, "Figures": &figures,
+		"Clusters": tableOf("Clusters of "+f.String(), render.Clusters, rows, func(row *query.ClusterSummary, column string) string {
+			switch column {
+			case "cluster":
+				return clusterPath(c, f, row.Cluster)
+			case "central_track_id":
+				if row.Size > 0 {
+					return trackPath(row.Central)
+				}
+			}
+			return ""
+		}).at("/clusters/"+f.String()+"/sizes", named(c)),
+	}}, nil
+}
+
+// clusters describes the clusters of a feature, which the clustering may leave
+// out.
+func (q *question) clusters(c *store.Clustering, f store.Feature) ([]query.ClusterSummary, error) {
+	rows, err := query.Clusters(q.db, c, f)
+	if errors.Is(err, store.ErrNotClustered) {
+		p := &problem{status: http.StatusNotFound, what: fmt.Sprintf("Clustering %q leaves out %v", c.Name, f), next: "It has these features.", links: featureTabs(c)}
+		return nil, p
+	}
+	return rows, err
+}
+
+func readClusters(q *question) ([]query.ClusterSummary, error) {
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	f, err := q.feature()
+	if err != nil {
+		return nil, err
+	}
+	return q.clusters(c, f)
+}
+
+// A cluster.
+
+func clusterPage(q *question) (*layout, error) {
+	c, f, cluster, err := q.clusterAsked()
+	if err != nil {
+		return nil, err
+	}
+	all, err := q.clusters(c, f)
+	if err != nil {
+		return nil, err
+	}
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	self := all[cluster]
+	pages := max(1, (self.Size+pageSize-1)/pageSize)
+	at := func(page int) string {
+		return address(fmt.Sprintf("/clusters/%v/%d", f, cluster), pageQuery(named(c), page))
+	}
+	if page > pages {
+		return nil, &problem{status: http.StatusNotFound, what: fmt.Sprintf("Cluster %d of %v has no page %d", cluster, f, page),
+			next: fmt.Sprintf("Its %d tracks are on pages 1 to %d.", self.Size, pages), links: []link{{"Last page", at(pages)}}}
+	}
+	rows, err := query.Members(q.db, c, f, cluster, query.MembersOptions{Limit: pageSize, Offset: (page - 1) * pageSize})
+	if err != nil {
+		return nil, err
+	}
+	content := struct {
+		Clustering    *store.Clustering
+		Feature       link
+		Cluster       store.Cluster
+		Self          query.ClusterSummary
+		Share         string
+		Before, After *link
+		Members       *table
+		Pager         pager
+	}{
+		Clustering: c, Feature: link{f.String(), featurePath(c, f)}, Cluster: cluster, Self: self,
+		Share: fmt.Sprintf("%.2f %%", 100*self.Share),
+		Members: membersTable(fmt.Sprintf("Tracks of cluster %d, nearest to its centre first", cluster), c, f, rows).
+			at(fmt.Sprintf("/clusters/%v/%d/members", f, cluster), pageQuery(named(c), page)),
+	}
+	if cluster > 0 {
+		content.Before = &link{fmt.Sprintf("Cluster %d", cluster-1), clusterPath(c, f, cluster-1)}
+	}
+	if int(cluster)+1 < c.K {
+		content.After = &link{fmt.Sprintf("Cluster %d", cluster+1), clusterPath(c, f, cluster+1)}
+	}
+	content.Pager = openPager(page, page < pages, at)
+	if len(rows) > 0 {
+		content.Pager.Text = fmt.Sprintf("%d to %d of %d", rows[0].Rank, rows[len(rows)-1].Rank, self.Size)
+	}
+	if page > 1 {
+		content.Pager.First = at(1)
+	}
+	if page < pages {
+		content.Pager.Last = at(pages)
+	}
+	return &layout{Title: fmt.Sprintf("Cluster %d of %v", cluster, f), Notice: q.notice(c), Content: &content}, nil
+}
+
+func membersTable(caption string, c *store.Clustering, f store.Feature, rows []query.Member) *table {
+	return tableOf(caption, render.Members, rows, func(row *query.Member, column string) string {
+		if column == "cluster" {
+			return clusterPath(c, f, row.Cluster)
+		}
+		return songLink(row.TrackID, column)
+	})
+}
+
+func readMembers(q *question) ([]query.Member, error) {
+	c, f, cluster, err := q.clusterAsked()
+	if err != nil {
+		return nil, err
+	}
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	return query.Members(q.db, c, f, cluster, query.MembersOptions{Limit: pageSize, Offset: (page - 1) * pageSize})
+}
+
+// Clusterings, and bad files.
+
+func clusteringsPage(q *question) (*layout, error) {
+	rows, err := readClusterings(q)
+	t := tableOf("Clusterings", render.Clusterings, rows, func(row *store.Clustering, column string) string {
+		if column == "name" {
+			return address("/", named(row))
+		}
+		return ""
+	}).at("/clusterings", nil)
+	t.Empty = "The songs are not clustered yet. Run tatum cluster, then load this page again."
+	return &layout{Title: "Clusterings", Content: t}, err
+}
+
+func readClusterings(q *question) ([]store.Clustering, error) {
+	var rows []store.Clustering
+	for _, c := range q.info.Clusterings {
+		rows = append(rows, *c)
+	}
+	return rows, nil
+}
+
+func badPage(q *question) (*layout, error) {
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	rows, more, err := q.bad(page)
+	if err != nil {
+		return nil, err
+	}
+	content := struct {
+		Files *table
+		Total int
+		Pager pager
+	}{Total: q.info.BadFiles}
+	content.Files = tableOf("Files that could not be read", render.BadFiles, rows, nil).at("/bad", pageQuery(url.Values{}, page))
+	content.Files.Empty = "Every file could be read."
+	if page > 1 {
+		content.Files.Empty = "There are no more."
+	}
+	content.Pager = openPager(page, more, func(page int) string { return address("/bad", pageQuery(url.Values{}, page)) })
+	return &layout{Title: "Bad files", Content: &content}, nil
+}
+
+func readBad(q *question) ([]store.File, error) {
+	page, err := q.pageNumber()
+	if err != nil {
+		return nil, err
+	}
+	rows, _, err := q.bad(page)
+	return rows, err
+}
