@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -109,7 +111,8 @@ func TestIngestProcess(t *testing.T) {
 	}
 	songs.dir = filepath.Join(t.TempDir(), "songs")
 	runTatum(t, "demo", "--quiet", "--songs", strconv.Itoa(songs.n), songs.dir)
-	t.Run("Killed", func(t *testing.T) { testKilledIngest(t, songs, n) })
+	t.Run("Killed", func(t *testing.T) { testKilledIngest(t, songs, n, songs.dir) })
+	t.Run("KilledArchive", func(t *testing.T) { testKilledIngest(t, songs, n, songs.archive(t)) })
 	t.Run("Interrupted", func(t *testing.T) { testInterruptedIngest(t, songs) })
 	t.Run("Signals", testSignals)
 	t.Run("Readers", func(t *testing.T) { testReadersDuringIngest(t, songs) })
@@ -120,6 +123,22 @@ func TestIngestProcess(t *testing.T) {
 type ingestSongs struct {
 	dir string
 	n   int
+}
+
+// archive returns an archive of the songs.
+func (s ingestSongs) archive(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "songs.tar.gz")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(f)
+	w := tar.NewWriter(z)
+	if err := errors.Join(w.AddFS(os.DirFS(s.dir)), w.Close(), z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // some returns a directory of a few of the songs.
@@ -136,18 +155,19 @@ func writeFloats(h hash.Hash, values []float64) {
 
 // testKilledIngest kills `tatum ingest` at random moments, half of them while a
 // batch is written. Whatever is in the store then is whole, and the same command
-// goes on from there. TATUM_KILLS says how often to kill.
-func testKilledIngest(t *testing.T, songs ingestSongs, n int) {
+// goes on from there. The path is that of the songs. TATUM_KILLS says how often to
+// kill.
+func testKilledIngest(t *testing.T, songs ingestSongs, n int, from string) {
 	work := t.TempDir()
 	want, path := filepath.Join(work, "want.db"), filepath.Join(work, "tatum.db")
-	args := func(db string) []string { return []string{"ingest", "--quiet", "--db", db, songs.dir} }
+	args := func(db string) []string { return []string{"ingest", "--quiet", "--db", db, from} }
 	takes := runTatum(t, args(want)...)
 	_, wanted := storeDigest(t, want)
 
 	rng := rand.New(rand.NewPCG(3, 4))
 	finished, part := 0, 0
 	for i := range n {
-		if _, err := os.Stat(path); i%3 == 1 && errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); i%3 == 1 && errors.Is(err, fs.ErrNotExist) && from == songs.dir {
 			runTatum(t, "ingest", "--quiet", "--db", path, songs.some())
 		}
 		cmd := exec.Command("tatum", args(path)...)
@@ -176,6 +196,9 @@ func testKilledIngest(t *testing.T, songs ingestSongs, n int) {
 		}
 		finished++
 		runTatum(t, args(path)...) // killed after its last batch, it has nothing to do
+		if from != songs.dir {     // but to look for the end of the archive
+			_, digest = storeDigest(t, path)
+		}
 		if digest != wanted {
 			t.Fatalf("kill %d: the store is not that of an ingest that was not killed", i)
 		}
