@@ -91,7 +91,7 @@ func clearAway(dir string) error {
 			continue
 		}
 		before := filepath.Join(dir, m[1])
-		if _, err := os.Lstat(before); m[2] == "old" && errors.Is(err, fs.ErrNotExist) {
+		if _, err = os.Lstat(before); m[2] == "old" && errors.Is(err, fs.ErrNotExist) {
 			err = os.Rename(path, before)
 		} else {
 			err = os.RemoveAll(path)
