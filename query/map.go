@@ -183,3 +183,18 @@ func (m *Map) stars(models []*store.Model) []Star {
 	}
 	return stars
 }
+
+// Nearest returns the track nearest to a point of the map, of equally near ones the
+// first, and how far it is. ok is false when there are no tracks.
+func (m *Map) Nearest(x, y float64) (id store.TrackID, distance float64, ok bool) {
+	at, least := -1, math.Inf(1)
+	for i := range m.X {
+		if d := (m.X[i]-x)*(m.X[i]-x) + (m.Y[i]-y)*(m.Y[i]-y); d < least {
+			at, least = i, d
+		}
+	}
+	if at < 0 {
+		return "", 0, false
+	}
+	return m.IDs[at], math.Sqrt(least), true
+}

@@ -28,14 +28,8 @@ const cutLow, cutHigh = 0.005, 0.995
 // clusters, at most MaxHighlights, have colours; then the map must have the
 // tracks' clusters.
 func Map(m *query.Map, c *store.Clustering, highlight []store.Cluster) *Picture {
-	p := &Picture{
-		Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, height: 720, scaled: true,
-		Data: Data{Columns: []string{"what", "track_id", "cluster", "fold", "x", "y"}},
-	}
-	d := newMapDrawing(m, highlight)
-	p.Finding = d.finding(c)
-	p.notes = d.notes
-	p.draw = d.draw
+	p := MapPart(m, c, highlight, WholeMap)
+	p.Data.Columns = []string{"what", "track_id", "cluster", "fold", "x", "y"}
 	for i, id := range m.IDs {
 		var cluster any
 		if m.Clusters != nil && m.Clusters[i] >= 0 {
@@ -51,9 +45,42 @@ func Map(m *query.Map, c *store.Clustering, highlight []store.Cluster) *Picture 
 	return p
 }
 
+// A Part is a part of a map: how far its left edge is from that of the whole map,
+// its top edge from the top, and its width and height, as shares of the whole
+// map's. The whole map is where most tracks are; a part may reach beyond.
+type Part struct{ Left, Top, Size float64 }
+
+// WholeMap is all of a map but for the farthest tracks.
+var WholeMap = Part{0, 0, 1}
+
+// A Spot is what a pixel of a map stands for. It may be beyond the axes.
+type Spot struct {
+	X, Y      float64 // the map's coordinates
+	Pixel     float64 // how much of them a pixel is
+	Left, Top float64 // shares of the whole map, as in a Part
+}
+
+// MapPart is a part of a map, without its numbers.
+func MapPart(m *query.Map, c *store.Clustering, highlight []store.Cluster, part Part) *Picture {
+	p := &Picture{Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, height: 720, scaled: true}
+	d := newMapDrawing(m, highlight, part)
+	p.Finding = d.finding(c)
+	p.notes = d.notes
+	p.draw = d.draw
+	p.at = func(r rect, x, y float64) Spot {
+		r, scale := d.axes(r)
+		return Spot{
+			X: d.minX + (x-r.x)/scale, Y: d.maxY - (y-r.y)/scale, Pixel: 1 / scale,
+			Left: part.Left + (x-r.x)/r.w*part.Size, Top: part.Top + (y-r.y)/r.h*part.Size,
+		}
+	}
+	return p
+}
+
 // A mapDrawing is a map with where its axes end.
 type mapDrawing struct {
 	*query.Map
+	part       Part
 	highlight  []store.Cluster
 	minX, maxX float64
 	minY, maxY float64
@@ -61,8 +88,8 @@ type mapDrawing struct {
 	starsOut   int // centroids beyond
 }
 
-func newMapDrawing(m *query.Map, highlight []store.Cluster) *mapDrawing {
-	d := &mapDrawing{Map: m, highlight: highlight}
+func newMapDrawing(m *query.Map, highlight []store.Cluster, part Part) *mapDrawing {
+	d := &mapDrawing{Map: m, highlight: highlight, part: part}
 	d.minX, d.maxX = cut(m.X)
 	d.minY, d.maxY = cut(m.Y)
 	// An axis that is much shorter than the other would leave no picture.
@@ -71,6 +98,9 @@ func newMapDrawing(m *query.Map, highlight []store.Cluster) *mapDrawing {
 	} else if w < h/4 {
 		d.minX, d.maxX = d.minX-(h/4-w)/2, d.maxX+(h/4-w)/2
 	}
+	w, h := d.maxX-d.minX, d.maxY-d.minY
+	d.minX, d.maxY = d.minX+w*part.Left, d.maxY-h*part.Top
+	d.maxX, d.minY = d.minX+w*part.Size, d.maxY-h*part.Size
 	for i := range m.X {
 		if !d.inside(m.X[i], m.Y[i]) {
 			d.leftOut++
@@ -139,25 +169,32 @@ func (d *mapDrawing) notes(*canvas) []string {
 		if d.starsOut > 0 {
 			what = append(what, count(d.starsOut, "centroid"))
 		}
-		notes = append(notes, fmt.Sprintf("The axes end at 0.5 and 99.5 %% of the tracks: %s beyond left out.", strings.Join(what, " and ")))
+		if d.part == WholeMap {
+			notes = append(notes, fmt.Sprintf("The axes end at 0.5 and 99.5 %% of the tracks: %s beyond left out.", strings.Join(what, " and ")))
+		} else {
+			notes = append(notes, fmt.Sprintf("A part of the map: %s outside.", strings.Join(what, " and ")))
+		}
 	}
 	return notes
 }
 
-func (d *mapDrawing) draw(c *canvas, r rect) {
+// axes returns the part of a rect that is inside of the axes, and how many pixels
+// there are to one of the map's coordinates: the same for both axes.
+func (d *mapDrawing) axes(r rect) (inside rect, scale float64) {
 	r = r.inset(52, 4, 14, 38)
-	legend := 0.0
 	if len(d.highlight) > 0 {
-		legend = 110
-		r.w -= legend
+		r.w -= 110 // for the legend
 	}
+	scale = min(r.w/(d.maxX-d.minX), r.h/(d.maxY-d.minY))
+	r.w, r.h = scale*(d.maxX-d.minX), scale*(d.maxY-d.minY)
+	return r.round(), scale
+}
+
+func (d *mapDrawing) draw(c *canvas, r rect) {
+	r, scale := d.axes(r)
 	if r.tooSmall() {
 		return
 	}
-	// One scale for both axes.
-	scale := min(r.w/(d.maxX-d.minX), r.h/(d.maxY-d.minY))
-	r.w, r.h = scale*(d.maxX-d.minX), scale*(d.maxY-d.minY)
-	r = r.round()
 	x := func(v float64) float64 { return r.x + (v-d.minX)*scale }
 	y := func(v float64) float64 { return r.y + r.h - (v-d.minY)*scale }
 	if len(d.IDs) > mostDots {

@@ -84,6 +84,8 @@ type Picture struct {
 	scaled        bool              // whether it is as high as it is wide
 	notes         func(c *canvas) []string
 	draw          func(c *canvas, r rect)
+
+	at func(r rect, x, y float64) Spot // what a pixel stands for, if for anything
 }
 
 // Data are numbers as a table, a row for each thing drawn. Values are strings,
@@ -98,6 +100,35 @@ func (d *Data) add(values ...any) { d.Rows = append(d.Rows, values) }
 // Draw draws the picture. Warnings tell of texts that could not be drawn, and what
 // stands in their place.
 func (p *Picture) Draw(w io.Writer, o Options) (warnings []string, err error) {
+	c, err := p.canvas(&o)
+	if err != nil {
+		return nil, err
+	}
+	backend := c.backend
+	c.fill(rect{0, 0, c.width, c.height}, color.White)
+	p.drawAll(c)
+	if o.Format == SVG || o.Format == "" {
+		return backend.warnings, p.writeSVG(w, backend.file, o)
+	}
+	_, err = backend.file.WriteTo(w)
+	return backend.warnings, err
+}
+
+// At returns what a pixel of a map stands for that is drawn with the options. It is
+// an error if the picture is no map.
+func (p *Picture) At(o Options, x, y float64) (Spot, error) {
+	c, err := p.canvas(&o)
+	if err == nil && p.at == nil {
+		err = fmt.Errorf("a picture of kind %s has no coordinates", p.Kind)
+	}
+	if err != nil {
+		return Spot{}, err
+	}
+	return p.at(p.layOut(c).body, x, y), nil
+}
+
+// canvas returns a canvas to draw the picture on, and fills in the size.
+func (p *Picture) canvas(o *Options) (*canvas, error) {
 	if o.Width == 0 {
 		o.Width = p.width
 	}
@@ -112,45 +143,49 @@ func (p *Picture) Draw(w io.Writer, o Options) (warnings []string, err error) {
 			return nil, fmt.Errorf("a picture of %d × %d pixels: want %d to %d", o.Width, o.Height, MinSize, MaxSize)
 		}
 	}
-	backend, err := newBackend(o)
+	backend, err := newBackend(*o)
 	if err != nil {
 		return nil, err
 	}
 	width, height := pixels(float64(o.Width)), pixels(float64(o.Height))
-	c := &canvas{Canvas: draw.NewCanvas(backend, width, height), backend: backend, width: float64(o.Width), height: float64(o.Height)}
-	c.fill(rect{0, 0, c.width, c.height}, color.White)
-	p.drawAll(c)
-	if o.Format == SVG || o.Format == "" {
-		return backend.warnings, p.writeSVG(w, backend.file, o)
-	}
-	_, err = backend.file.WriteTo(w)
-	return backend.warnings, err
+	return &canvas{Canvas: draw.NewCanvas(backend, width, height), backend: backend, width: float64(o.Width), height: float64(o.Height)}, nil
 }
 
 // drawAll draws the title, the finding, what the picture is of, and the notes.
 func (p *Picture) drawAll(c *canvas) {
-	const margin = 12
 	title := c.fit(c.legible(p.Title, p.Fallback), titleStyle, c.width-2*margin)
 	c.text(title, titleStyle, margin, 22, left)
-	y := 22.0
-	for _, line := range c.wrap(p.Finding, bodyStyle, c.width-2*margin) {
-		y += 17
-		c.text(line, bodyStyle, margin, y, left)
+	l := p.layOut(c)
+	for i, line := range l.finding {
+		c.text(line, bodyStyle, margin, 39+float64(i)*17, left)
 	}
-	body := rect{margin, y + 14, c.width - 2*margin, c.height - y - 14 - 8}
-	var notes []string
+	for i, line := range l.notes {
+		c.text(line, noteStyle, margin, l.body.y+l.body.h+10+float64(i)*14, left)
+	}
+	if l.body.h > 20 && l.body.w > 20 {
+		p.draw(c, l.body)
+	}
+}
+
+// margin is what is left free at the left and the right.
+const margin = 12
+
+// A layout is the lines around a picture, and what they leave of it.
+type layout struct {
+	finding, notes []string
+	body           rect
+}
+
+func (p *Picture) layOut(c *canvas) (l layout) {
+	l.finding = c.wrap(p.Finding, bodyStyle, c.width-2*margin)
 	if p.notes != nil {
 		for _, note := range p.notes(c) {
-			notes = append(notes, c.wrap(note, noteStyle, c.width-2*margin)...)
+			l.notes = append(l.notes, c.wrap(note, noteStyle, c.width-2*margin)...)
 		}
 	}
-	body.h -= float64(len(notes)) * 14
-	for i, line := range notes {
-		c.text(line, noteStyle, margin, body.y+body.h+12+float64(i)*14-2, left)
-	}
-	if body.h > 20 && body.w > 20 {
-		p.draw(c, body)
-	}
+	y := 36 + float64(len(l.finding))*17
+	l.body = rect{margin, y, c.width - 2*margin, c.height - y - 8 - float64(len(l.notes))*14}
+	return l
 }
 
 // A backend is a file being drawn, with letters that the built-in font lacks.
