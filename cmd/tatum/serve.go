@@ -97,7 +97,9 @@ func serve(ctx context.Context, server *http.Server, l net.Listener) error {
 	if server.Shutdown(wait) != nil {
 		_ = server.Close() // whoever still waits has to ask again
 	}
-	_ = <-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return ctx.Err()
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"tatum/query/render"
 	"tatum/store"
@@ -19,6 +20,8 @@ const (
 	typeJSON = "application/json; charset=utf-8"
 	typeCSV  = "text/csv; charset=utf-8"
 	typeText = "text/plain; charset=utf-8"
+	typeSVG  = "image/svg+xml"
+	typePNG  = "image/png"
 )
 
 // A writeFunc writes an answer whose values have been read.
@@ -61,7 +64,12 @@ func (s *server) handle(contentType string, read func(q *question) (writeFunc, e
 		default:
 			err = write(&out)
 		}
-		if err != nil {
+		var to redirect
+		switch {
+		case errors.As(err, &to):
+			http.Redirect(w, r, string(to), http.StatusSeeOther)
+			return
+		case err != nil:
 			s.fail(w, r, contentType, err)
 			return
 		}
@@ -69,6 +77,11 @@ func (s *server) handle(contentType string, read func(q *question) (writeFunc, e
 		send(w, http.StatusOK, contentType, out.Bytes())
 	}
 }
+
+// A redirect is returned by what leads to another address.
+type redirect string
+
+func (r redirect) Error() string { return "it is at " + string(r) }
 
 // scan returns errScan until the question may go through all tracks.
 func (q *question) scan() error {
@@ -96,6 +109,8 @@ func matches(list, etag string) bool {
 }
 
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	// However long it took to read all tracks, there is time to write the answer.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

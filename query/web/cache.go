@@ -1,6 +1,11 @@
 package web
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"tatum/query"
+)
 
 // maxCached is how many bytes of answers are kept.
 const maxCached = 32 << 20
@@ -53,4 +58,45 @@ func (k *kept[T]) put(key string, value T) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.key, k.value = key, value
+}
+
+// keptMaps are the maps looked at last, maxMaps of them at most.
+type keptMaps struct {
+	mu   sync.Mutex
+	maps []keptMap // the one used last comes last
+}
+
+type keptMap struct {
+	key, stamp string
+	*query.Map
+}
+
+func (k *keptMaps) get(key string) (*query.Map, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.maps, func(m keptMap) bool { return m.key == key })
+	if i < 0 {
+		return nil, false
+	}
+	m := k.maps[i]
+	k.maps = append(slices.Delete(k.maps, i, i+1), m)
+	return m.Map, true
+}
+
+// put keeps a map in place of those of the store as it was, and of the one not
+// used for longest. Maps of one store share the IDs of their tracks.
+func (k *keptMaps) put(key, stamp string, m *query.Map) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.maps = slices.DeleteFunc(k.maps, func(old keptMap) bool { return old.stamp != stamp || old.key == key })
+	if len(k.maps) == maxMaps {
+		k.maps = slices.Delete(k.maps, 0, 1)
+	}
+	for _, old := range k.maps {
+		if len(old.IDs) == len(m.IDs) && slices.Equal(old.IDs, m.IDs) {
+			m.IDs = old.IDs
+			break
+		}
+	}
+	k.maps = append(k.maps, keptMap{key, stamp, m})
 }

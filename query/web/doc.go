@@ -6,8 +6,11 @@
 //	/search?q=TEXT                        tracks by artist, title, release
 //	/track/ID                             a song: what it is known by, its places, songs like it, statistics
 //	/track/ID/similar                     songs like it
+//	/pair/ID/ID                           two songs side by side
 //	/clusters/FEATURE                     the clusters of a feature
 //	/clusters/FEATURE/CLUSTER             a cluster and its members
+//	/clusters/FEATURE/CLUSTER/explain     what sets it apart
+//	/clusters/FEATURE/at?xy=X,Y           the track at a pixel of the map
 //	/clusterings                          how the songs were clustered
 //	/bad                                  files that could not be read
 //

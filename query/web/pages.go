@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tatum/query"
@@ -96,20 +97,33 @@ func (s *server) routes() http.Handler {
 	page("/track/{id}/similar", "similar", similarPage)
 	page("/clusters/{feature}", "feature", featurePage)
 	page("/clusters/{feature}/{cluster}", "cluster", clusterPage)
+	page("/clusters/{feature}/{cluster}/explain", "explain", explainPage)
+	page("/clusters/{feature}/at", "problem", atPage)
+	page("/pair/{id}/{to}", "pair", pairPage)
 	page("/clusterings", "clusterings", clusteringsPage)
 	page("/bad", "bad", badPage)
 
 	files(s, mux, "/store", render.Info, func(q *question) ([]store.Info, error) { return []store.Info{*q.info}, nil })
 	files(s, mux, "/features", render.Features, readFeatures)
 	files(s, mux, "/search", render.Matches, readMatches)
+	files(s, mux, "/pair/{id}/{to}/distances", render.FeatureDistances, readDistances)
 	files(s, mux, "/track/{id}/places", render.Placements, readPlaces)
 	files(s, mux, "/track/{id}/similar", render.Neighbours, readSimilar)
 	files(s, mux, "/track/{id}/stats", render.Stats, readStats)
 	files(s, mux, "/track/{id}/sound", render.SoundStats, readSound)
-	files(s, mux, "/clusters/{feature}/sizes", render.Clusters, readClusters)
+	files(s, mux, "/clusters/{feature}/clusters", render.Clusters, readClusters)
+	files(s, mux, "/clusters/{feature}/at", render.Matches, readAt)
+	files(s, mux, "/clusters/{feature}/{cluster}/explain", render.Deviations, readExplanation)
 	files(s, mux, "/clusters/{feature}/{cluster}/members", render.Members, readMembers)
 	files(s, mux, "/clusterings", render.Clusterings, readClusterings)
 	files(s, mux, "/bad", render.BadFiles, readBad)
+
+	s.pictures(mux, "/track/{id}/song", readSong)
+	s.pictures(mux, "/pair/{id}/{to}/songs", readPairPicture)
+	s.pictures(mux, "/clusters/{feature}/map", readMap)
+	s.pictures(mux, "/clusters/{feature}/sizes", readSizes)
+	s.pictures(mux, "/clusters/{feature}/profile", readProfile)
+	s.pictures(mux, "/clusters/{feature}/{cluster}/explain", readExplanationPicture)
 
 	for _, a := range []struct{ name, contentType string }{
 		{"style.css", "text/css; charset=utf-8"}, {"script.js", "text/javascript; charset=utf-8"}, {"icon.svg", typeSVG},
@@ -122,8 +136,6 @@ func (s *server) routes() http.Handler {
 	})
 	return mux
 }
-
-const typeSVG = "image/svg+xml"
 
 // asset serves an embedded file.
 func asset(name, contentType string) http.HandlerFunc {
@@ -145,6 +157,10 @@ func asset(name, contentType string) http.HandlerFunc {
 // The addresses of pages.
 
 func trackPath(id store.TrackID) string { return "/track/" + url.PathEscape(string(id)) }
+
+func pairPath(a, b store.TrackID) string {
+	return "/pair/" + url.PathEscape(string(a)) + "/" + url.PathEscape(string(b))
+}
 
 func featurePath(c *store.Clustering, f store.Feature) string {
 	return address("/clusters/"+f.String(), named(c))
@@ -331,6 +347,7 @@ func trackPage(q *question) (*layout, error) {
 		Name       string
 		Artist     string
 		Facts      []fact
+		Song       *figure
 		Clustering *store.Clustering
 		Places     *table
 		Hint       string // why there are no places
@@ -338,7 +355,8 @@ func trackPage(q *question) (*layout, error) {
 		Later      string // where similar songs can be asked for, when it takes time
 		Stats      *table
 		Sound      *table // statistics of timbre and pitches, if the song has them
-	}{Track: t, Name: songName(t), Artist: render.Clean(t.ArtistName), Facts: trackFacts(t)}
+	}{Track: t, Name: songName(t), Artist: render.Clean(t.ArtistName), Facts: trackFacts(t),
+		Song: figureAt(wideWidth, "The song over its time: how loud it is, where its sections, bars, beats and tatums begin.", "", trackPath(t.ID)+"/song", nil)}
 	l := &layout{Title: songTitle(t), Content: &content}
 
 	c, err := q.clustering()
@@ -484,7 +502,13 @@ func readSound(q *question) ([]query.FeatureStats, error) {
 }
 
 func similarTable(id store.TrackID, rows []query.Neighbour) *table {
-	return tableOf("Songs most like this one", render.Neighbours, rows, func(row *query.Neighbour, column string) string {
+	shown := render.Neighbours
+	shown.Columns = append(shown.Columns[:len(shown.Columns):len(shown.Columns)], render.Column[query.Neighbour]{
+		Name: "compare", Title: "Compare", Value: func(*query.Neighbour) any { return "side by side" }})
+	return tableOf("Songs most like this one", shown, rows, func(row *query.Neighbour, column string) string {
+		if column == "compare" {
+			return pairPath(id, row.TrackID)
+		}
 		return songLink(row.TrackID, column)
 	}).at(trackPath(id)+"/similar", nil)
 }
@@ -511,6 +535,40 @@ func readSimilar(q *question) ([]query.Neighbour, error) {
 	return q.similar(t.ID)
 }
 
+// Two songs.
+
+func pairPage(q *question) (*layout, error) {
+	a, b, err := q.pair()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readDistances(q)
+	if err != nil {
+		return nil, err
+	}
+	sum := 0.0
+	for _, d := range rows {
+		sum += d.Distance
+	}
+	path := pairPath(a.ID, b.ID)
+	type song struct{ Name, Artist, Href string }
+	songOf := func(t *store.Track) song { return song{songName(t), render.Clean(t.ArtistName), trackPath(t.ID)} }
+	return &layout{Title: songName(a) + " and " + songName(b), Content: map[string]any{
+		"A": songOf(a), "B": songOf(b), "Swapped": pairPath(b.ID, a.ID),
+		"Distance": fmt.Sprintf("%.3f", sum/float64(len(rows))),
+		"Songs":    figureAt(wideWidth, "Both songs over the same time. The table of distances has the numbers.", "", path+"/songs", nil),
+		"Distances": tableOf("How unlike the songs are by each feature, from 0 to 1", render.FeatureDistances, rows, nil).
+			at(path+"/distances", nil)}}, nil
+}
+
+func readDistances(q *question) ([]query.FeatureDistance, error) {
+	a, b, err := q.pair()
+	if err != nil {
+		return nil, err
+	}
+	return query.FeatureDistances(q.db, a.ID, b.ID, store.Features[:])
+}
+
 // A feature's clusters.
 
 // Tabs lead from one feature to the others.
@@ -529,26 +587,28 @@ func featureTabs(c *store.Clustering) []link {
 }
 
 func featurePage(q *question) (*layout, error) {
-	c, err := q.clustering()
+	c, f, err := q.clusteredFeature()
 	if err != nil {
 		return nil, err
 	}
-	f, err := q.feature()
+	rows, err := query.Clusters(q.db, c, f)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.clusters(c, f)
+	tracks, err := q.mapOf(c, f, "/clusters/"+f.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	var figures query.FeatureSummary
-	for _, s := range query.Features(c) {
-		if s.Feature == f {
-			figures = s
-		}
-	}
+	base := "/clusters/" + f.String()
+	i := slices.Index(c.Features, f)
 	return &layout{Title: f.String(), Notice: q.notice(c), Content: map[string]any{
-		"Clustering": c, "Feature": f.String(), "Tabs": tabs{f.String(), featureTabs(c)}, "Figures": &figures,
+		"Clustering": c, "Feature": f.String(), "Tabs": tabs{f.String(), featureTabs(c)},
+		"Figures": tableOf("Figures of the fit", render.Features, query.Features(c)[i:i+1], nil).at("/features", named(c)),
+		"Map":     tracks,
+		"Sizes": figureAt(wideWidth, "How many tracks each cluster has, by fold. The table of clusters has the numbers.",
+			"Tracks of each cluster, the largest first; shades are the folds that labelled them.", base+"/sizes", named(c)),
+		"Profile": figureAt(wideWidth, "By which statistics the clusters differ.",
+			"A row for each cluster, a column for each statistic: blue where the cluster's tracks have less than all tracks, red where more.", base+"/profile", named(c)),
 		"Clusters": tableOf("Clusters of "+f.String(), render.Clusters, rows, func(row *query.ClusterSummary, column string) string {
 			switch column {
 			case "cluster":
@@ -559,31 +619,16 @@ func featurePage(q *question) (*layout, error) {
 				}
 			}
 			return ""
-		}).at("/clusters/"+f.String()+"/sizes", named(c)),
+		}).at(base+"/clusters", named(c)),
 	}}, nil
 }
 
-// clusters describes the clusters of a feature, which the clustering may leave
-// out.
-func (q *question) clusters(c *store.Clustering, f store.Feature) ([]query.ClusterSummary, error) {
-	rows, err := query.Clusters(q.db, c, f)
-	if errors.Is(err, store.ErrNotClustered) {
-		p := &problem{status: http.StatusNotFound, what: fmt.Sprintf("Clustering %q leaves out %v", c.Name, f), next: "It has these features.", links: featureTabs(c)}
-		return nil, p
-	}
-	return rows, err
-}
-
 func readClusters(q *question) ([]query.ClusterSummary, error) {
-	c, err := q.clustering()
+	c, f, err := q.clusteredFeature()
 	if err != nil {
 		return nil, err
 	}
-	f, err := q.feature()
-	if err != nil {
-		return nil, err
-	}
-	return q.clusters(c, f)
+	return query.Clusters(q.db, c, f)
 }
 
 // A cluster.
@@ -593,7 +638,7 @@ func clusterPage(q *question) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := q.clusters(c, f)
+	all, err := query.Clusters(q.db, c, f)
 	if err != nil {
 		return nil, err
 	}
@@ -621,6 +666,9 @@ func clusterPage(q *question) (*layout, error) {
 		Self          query.ClusterSummary
 		Share         string
 		Before, After *link
+		Map           *mapFigure
+		Explanation   *explanation
+		Later         string // where the explanation can be asked for, when it takes time
 		Members       *table
 		Pager         pager
 	}{
@@ -635,6 +683,16 @@ func clusterPage(q *question) (*layout, error) {
 	if int(cluster)+1 < c.K {
 		content.After = &link{fmt.Sprintf("Cluster %d", cluster+1), clusterPath(c, f, cluster+1)}
 	}
+	if content.Map, err = q.mapOf(c, f, fmt.Sprintf("/clusters/%v/%d", f, cluster), []store.Cluster{cluster}); err != nil {
+		return nil, err
+	}
+	content.Explanation, err = q.explanation(c, f, cluster)
+	switch {
+	case errors.Is(err, errScan) && q.info.Tracks > inlineTracks:
+		content.Later = address(fmt.Sprintf("/clusters/%v/%d/explain", f, cluster), named(c))
+	case err != nil:
+		return nil, err
+	}
 	content.Pager = openPager(page, page < pages, at)
 	if len(rows) > 0 {
 		content.Pager.Text = fmt.Sprintf("%d to %d of %d", rows[0].Rank, rows[len(rows)-1].Rank, self.Size)
@@ -646,6 +704,40 @@ func clusterPage(q *question) (*layout, error) {
 		content.Pager.Last = at(pages)
 	}
 	return &layout{Title: fmt.Sprintf("Cluster %d of %v", cluster, f), Notice: q.notice(c), Content: &content}, nil
+}
+
+// An explanation is what sets a cluster apart, as a picture and as a table.
+type explanation struct {
+	Figure *figure
+	Table  *table
+}
+
+func (q *question) explanation(c *store.Clustering, f store.Feature, cluster store.Cluster) (*explanation, error) {
+	rows, err := q.explain(c, f, cluster)
+	if err != nil {
+		return nil, err
+	}
+	path := fmt.Sprintf("/clusters/%v/%d/explain", f, cluster)
+	e := &explanation{
+		Figure: figureAt(halfWidth, "The statistics that set the cluster apart. The table beside has the numbers.", "", path, named(c)),
+		Table:  tableOf("What sets the cluster apart, in deviations of all tracks", render.Deviations, rows, nil).at(path, named(c)),
+	}
+	e.Table.Empty = "No track is in this cluster."
+	return e, nil
+}
+
+func explainPage(q *question) (*layout, error) {
+	c, f, cluster, err := q.clusterAsked()
+	if err != nil {
+		return nil, err
+	}
+	e, err := q.explanation(c, f, cluster)
+	if err != nil {
+		return nil, err
+	}
+	name := fmt.Sprintf("cluster %d of %v", cluster, f)
+	return &layout{Title: "What sets " + name + " apart", Notice: q.notice(c), Content: map[string]any{
+		"Cluster": link{name, clusterPath(c, f, cluster)}, "Explanation": e}}, nil
 }
 
 func membersTable(caption string, c *store.Clustering, f store.Feature, rows []query.Member) *table {

@@ -88,10 +88,7 @@ func (q *question) feature() (store.Feature, error) {
 
 // clusterAsked returns the clustering, feature and cluster that the address names.
 func (q *question) clusterAsked() (c *store.Clustering, f store.Feature, cluster store.Cluster, err error) {
-	if c, err = q.clustering(); err != nil {
-		return nil, 0, 0, err
-	}
-	if f, err = q.feature(); err != nil {
+	if c, f, err = q.clusteredFeature(); err != nil {
 		return nil, 0, 0, err
 	}
 	n, err := strconv.ParseUint(q.PathValue("cluster"), 10, 16)
@@ -101,6 +98,11 @@ func (q *question) clusterAsked() (c *store.Clustering, f store.Feature, cluster
 			links: []link{{"Clusters of " + f.String(), featurePath(c, f)}}}
 	}
 	return c, f, store.Cluster(n), nil
+}
+
+// leftOut is the problem of a feature that the clustering has not.
+func leftOut(c *store.Clustering, f store.Feature) error {
+	return &problem{status: http.StatusNotFound, what: fmt.Sprintf("Clustering %q leaves out %v", c.Name, f), next: "It has these features.", links: featureTabs(c)}
 }
 
 // track returns the track that part of the address names.

@@ -52,6 +52,7 @@ type server struct {
 	drawings gate
 
 	names   kept[*query.Catalogue]
+	maps    keptMaps
 	answers cache
 }
 

@@ -5,9 +5,13 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"fmt"
 	"html"
+	"image/png"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,7 +24,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"tatum/query"
 	"tatum/query/internal/madeup"
+	"tatum/query/picture"
 	"tatum/query/render"
 	"tatum/query/web"
 	"tatum/store"
@@ -49,7 +55,9 @@ func newSite(tb testing.TB, path string) *site {
 	go func() { ended <- s.server.Serve(l) }()
 	tb.Cleanup(func() {
 		_ = s.server.Close()
-		_ = <-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			tb.Error(err)
+		}
 	})
 	r := s.ask(http.MethodGet, "/?token="+token, nil)
 	if len(r.Cookies()) != 1 {
@@ -113,8 +121,9 @@ func pages() []string {
 		"/", "/?name=default", "/search", "/search?q=sigur", "/search?q=nobody+at+all", "/search?q=e&page=9",
 		"/search?q=" + string(madeup.ID(3)), "/search?q=%22%3E%3Cscript%3E",
 		"/track/" + string(madeup.ID(0)), "/track/" + string(madeup.ID(6)), "/track/" + string(madeup.ID(7)), "/track/" + string(madeup.ID(61)),
-		"/track/" + string(madeup.ID(1)) + "/similar",
+		"/track/" + string(madeup.ID(1)) + "/similar", "/pair/" + string(madeup.ID(1)) + "/" + string(madeup.ID(7)), "/pair/" + string(madeup.ID(1)) + "/" + string(madeup.ID(1)),
 		"/clusters/bars_start", "/clusters/tatums_start?name=default", "/clusters/bars_start/0", "/clusters/beats_start/3",
+		"/clusters/bars_start?view=0.25,0.25,0.5", "/clusters/bars_start/0/explain",
 		"/clusterings", "/bad",
 	}
 }
@@ -123,7 +132,8 @@ func filesOf() []string {
 	id := string(madeup.ID(0))
 	return []string{
 		"/store", "/features", "/search?q=sigur", "/track/" + id + "/places", "/track/" + id + "/similar", "/track/" + id + "/stats",
-		"/clusters/bars_start/sizes", "/clusters/bars_start/1/members", "/clusterings", "/bad",
+		"/clusters/bars_start/clusters", "/clusters/bars_start/1/explain", "/pair/" + id + "/" + string(madeup.ID(5)) + "/distances",
+		"/clusters/bars_start/1/members", "/clusterings", "/bad",
 	}
 }
 
@@ -135,7 +145,7 @@ func withEnding(path, ending string) string {
 	return path + ending + query
 }
 
-var link = regexp.MustCompile(`(?:href|src|data-load)="([^"]*)"`)
+var link = regexp.MustCompile(`(?:href|src|srcset|data-load)="([^"]*)"`)
 
 // TestPages asks for all pages, and for whatever they lead to.
 func TestPages(t *testing.T) {
@@ -145,7 +155,7 @@ func TestPages(t *testing.T) {
 	for len(queue) > 0 {
 		path := queue[0]
 		queue = queue[1:]
-		if seen[path] || len(seen) >= 250 {
+		if seen[path] || len(seen) >= 300 {
 			continue
 		}
 		seen[path] = true
@@ -168,7 +178,8 @@ func TestPages(t *testing.T) {
 		checkHTML(t, path, r.body)
 		for _, found := range link.FindAllStringSubmatch(r.body, -1) {
 			to := html.UnescapeString(found[1])
-			if to == "data:," || strings.HasPrefix(to, "#") {
+			to, _, _ = strings.Cut(to, "#")
+			if to == "" || to == "data:," || strings.Contains(to, "/at?") { // but for the pixel
 				continue
 			}
 			if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
@@ -178,7 +189,7 @@ func TestPages(t *testing.T) {
 			queue = append(queue, to)
 		}
 	}
-	if len(seen) < 250 {
+	if len(seen) < 300 {
 		t.Errorf("found only %d addresses", len(seen))
 	}
 }
@@ -187,7 +198,7 @@ var (
 	tag        = regexp.MustCompile(`<(/?)([a-zA-Z0-9]+)([^<>]*)>`)
 	quoted     = regexp.MustCompile(`="[^"]*"`)
 	identified = regexp.MustCompile(` id="([^"]*)"`)
-	void       = []string{"meta", "link", "input", "img", "br", "progress"}
+	void       = []string{"meta", "link", "input", "img", "br", "source"}
 )
 
 // checkHTML looks for what a browser would have to guess at: elements that do not
@@ -260,6 +271,96 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestPictures draws every picture as both kinds of file.
+func TestPictures(t *testing.T) {
+	s := newSite(t, madeup.Write(t, 60, 3))
+	for _, path := range []string{
+		"/track/" + string(madeup.ID(3)) + "/song", "/track/" + string(madeup.ID(7)) + "/song", "/pair/" + string(madeup.ID(3)) + "/" + string(madeup.ID(62)) + "/songs",
+		"/clusters/bars_start/map", "/clusters/bars_start/map?view=0.4,0.4,0.1", "/clusters/bars_start/map?view=5,5,0.1", "/clusters/bars_start/map?highlight=0,3",
+		"/clusters/bars_start/map?w=330&h=400", "/clusters/bars_start/sizes", "/clusters/bars_start/profile", "/clusters/bars_start/2/explain",
+	} {
+		drawn := s.want(withEnding(path, ".svg"), http.StatusOK, "<svg", "<title>")
+		if err := xml.Unmarshal([]byte(drawn.body), new(struct{})); err != nil {
+			t.Errorf("%s.svg: %v", path, err)
+		}
+		if got := drawn.Header.Get("Content-Type"); got != "image/svg+xml" {
+			t.Errorf("%s.svg: %q", path, got)
+		}
+		if policy := drawn.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "sandbox") || strings.Contains(policy, "script") {
+			t.Errorf("%s.svg: policy %q", path, policy)
+		}
+		if again := s.get(withEnding(path, ".svg")); again.body != drawn.body {
+			t.Errorf("%s.svg is another one the second time", path)
+		}
+		pixels := s.want(withEnding(path, ".png"), http.StatusOK)
+		if _, err := png.Decode(strings.NewReader(pixels.body)); err != nil {
+			t.Errorf("%s.png: %v", path, err)
+		}
+	}
+	for _, path := range []string{
+		"/clusters/bars_start/map.svg?w=199", "/clusters/bars_start/map.png?w=99999", "/clusters/bars_start/map.svg?h=x", "/clusters/bars_start/map.svg?view=a,b,c",
+		"/clusters/bars_start/map.svg?highlight=4", "/clusters/bars_start/map.svg?highlight=0,1,2,3,0,1,2,3,0", "/clusters/bars_start/map.svg?highlight=-1",
+	} {
+		s.want(path, http.StatusBadRequest)
+	}
+}
+
+// TestMap points at the pixels where a map has its tracks.
+func TestMap(t *testing.T) {
+	path := madeup.Write(t, 60, 0)
+	s := newSite(t, path)
+	db, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c, err := db.Clustering(store.DefaultClustering)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := query.NewMap(db, c, store.Features[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawing := picture.MapPart(m, c, nil, picture.WholeMap)
+	options := picture.Options{Width: 760, Height: 620}
+	origin, err := drawing.At(options, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i := range m.IDs {
+		xy := fmt.Sprintf("%.0f,%.0f", (m.X[i]-origin.X)/origin.Pixel, (origin.Y-m.Y[i])/origin.Pixel)
+		address := "/clusters/beats_start/at?h=620&w=760&xy=?" + xy
+		r := s.want(address, http.StatusSeeOther)
+		j := s.want(strings.Replace(address, "/at?", "/at.json?", 1), http.StatusOK)
+		if r.Header.Get("Location") == "/track/"+string(m.IDs[i]) && strings.Contains(j.body, string(m.IDs[i])) {
+			found++
+		}
+	}
+	if found < len(m.IDs)*9/10 { // others lie on the same pixel
+		t.Errorf("found %d of %d tracks where they are drawn", found, len(m.IDs))
+	}
+	// A rectangle leads to the part of the map inside of it.
+	r := s.want("/clusters/beats_start/at?h=620&w=760&xy=?200,200&to=300,250", http.StatusSeeOther)
+	to, err := url.Parse(r.Header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var part picture.Part
+	if _, err := fmt.Sscanf(to.Query().Get("view"), "%f,%f,%f", &part.Left, &part.Top, &part.Size); err != nil {
+		t.Fatal(err, to)
+	}
+	from, err := drawing.At(options, 200, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(part.Left-from.Left) > 1e-3 || math.Abs(part.Top-from.Top) > 1e-3 || part.Size <= 0 || part.Size > 0.5 {
+		t.Errorf("got %+v, want it to begin at %+v", part, from)
+	}
+	s.want(to.Path+"?"+to.RawQuery, http.StatusOK, "Whole map", "Farther")
+}
+
 // TestMissing asks for what is not there, and wants to be told what to do next.
 func TestMissing(t *testing.T) {
 	s := newSite(t, madeup.Write(t, 60, 0))
@@ -273,6 +374,12 @@ func TestMissing(t *testing.T) {
 		{"/track/TRAAAAA00000000FFFF/similar", http.StatusNotFound, []string{"There is no track"}},
 		{"/clusters/bars", http.StatusNotFound, []string{"There is no feature", `href="/clusters/bars_start"`}},
 		{"/clusters/bars_start/4", http.StatusNotFound, []string{"numbered from 0 to 3", `href="/clusters/bars_start"`}},
+		{"/clusters/bars_start?view=1", http.StatusBadRequest, []string{"A map has no view"}},
+		{"/clusters/bars_start?view=0,0,NaN", http.StatusBadRequest, []string{"A map has no view"}},
+		{"/clusters/bars_start?view=0,0,0", http.StatusBadRequest, []string{"A map has no view"}},
+		{"/clusters/bars_start/at?xy=0,0", http.StatusNotFound, []string{"No track is there", "Back to the map"}},
+		{"/clusters/bars_start/at?xy=", http.StatusBadRequest, []string{"No point of the map was given"}},
+		{"/pair/TRAAAAA00000000FFFF/" + string(madeup.ID(1)), http.StatusNotFound, []string{"There is no track"}},
 		{"/clusters/bars_start/-1", http.StatusNotFound, []string{"numbered from 0 to 3"}},
 		{"/clusters/bars_start/0?page=99", http.StatusNotFound, []string{"has no page 99", "Last page"}},
 		{"/clusters/bars_start/0?page=0", http.StatusBadRequest, []string{"Pages are numbered from 1"}},
@@ -287,8 +394,11 @@ func TestMissing(t *testing.T) {
 	} {
 		s.want(test.path, test.status, test.says...)
 	}
-	for _, path := range []string{"/track/TRAAAAA00000000FFFF/stats.json", "/clusters/bars_start/9/members.csv"} {
-		r := s.want(path, http.StatusNotFound, "There is no")
+	for _, path := range []string{"/track/TRAAAAA00000000FFFF/stats.json", "/clusters/bars_start/9/members.csv", "/clusters/segments_timbre/map.svg", "/track/TRAAAAA00000000FFFF/song.png"} {
+		r := s.want(path, http.StatusNotFound)
+		if !strings.Contains(r.body, "There is no") && !strings.Contains(r.body, "leaves out") {
+			t.Errorf("%s says %q", path, r.body)
+		}
 		if got := r.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
 			t.Errorf("%s: an error as %q", path, got)
 		}

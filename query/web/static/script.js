@@ -62,7 +62,7 @@ function searchAsTyped() {
 
 // load puts in place what a page keeps for later.
 async function load(place) {
-  place.replaceChildren(element('span', 'Comparing with all songs… '), element('progress', ''));
+  place.replaceChildren(element('span', place.dataset.wait + ' '), element('progress', '', { 'aria-label': place.dataset.wait }));
   place.setAttribute('aria-busy', 'true');
   const answer = await fetch(place.dataset.load).catch(() => null);
   const page = answer && new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -71,5 +71,53 @@ async function load(place) {
   else place.replaceChildren(element('a', 'That took too long, or the store is busy. Try again', { href: place.dataset.load }));
 }
 
+// onMap names the track under the pointer, and asks for the part of the map that a
+// rectangle is drawn around.
+function onMap(link) {
+  const tip = link.parentElement.querySelector('.tip');
+  const at = (event) => {
+    const edge = link.querySelector('img').getBoundingClientRect();
+    return [event.clientX - edge.left, event.clientY - edge.top].map(Math.round);
+  };
+  let pointed = '';
+  const name = later(async (x, y) => {
+    const asked = pointed = x + ',' + y;
+    const answer = await fetch(link.href.replace('/at?', '/at.json?') + asked).catch(() => null);
+    const tracks = answer && answer.ok ? await answer.json() : [];
+    if (asked !== pointed) return;
+    tip.hidden = tracks.length === 0;
+    if (tip.hidden) return;
+    tip.replaceChildren(element('bdi', tracks[0].title || tracks[0].track_id), ' – ', element('bdi', tracks[0].artist));
+    tip.style.left = link.offsetLeft + x + 14 + 'px';
+    tip.style.top = link.offsetTop + y + 14 + 'px';
+  }, 80);
+
+  let from = null;
+  let box = null;
+  let drawn = false;
+  link.addEventListener('pointerdown', (event) => { if (event.button === 0) from = at(event); drawn = false; });
+  link.addEventListener('dragstart', (event) => event.preventDefault());
+  link.addEventListener('pointermove', (event) => {
+    const to = at(event);
+    if (!from) return name(...to);
+    tip.hidden = true;
+    if (!box && Math.hypot(to[0] - from[0], to[1] - from[1]) > 8) box = link.appendChild(element('span', '', { class: 'box' }));
+    if (!box) return;
+    const [x, y] = [0, 1].map((i) => Math.min(from[i], to[i]));
+    Object.assign(box.style, { left: x + 'px', top: y + 'px', width: Math.abs(to[0] - from[0]) + 'px', height: Math.abs(to[1] - from[1]) + 'px' });
+  });
+  addEventListener('pointerup', (event) => {
+    if (box) {
+      drawn = true;
+      box.remove();
+      location.assign(link.href + from + '&to=' + at(event));
+    }
+    from = box = null;
+  });
+  link.addEventListener('click', (event) => { if (drawn) event.preventDefault(); });
+  link.addEventListener('pointerleave', () => { pointed = ''; tip.hidden = true; });
+}
+
 if (document.getElementById('q')) searchAsTyped();
 document.querySelectorAll('[data-load]').forEach(load);
+document.querySelectorAll('.map > a').forEach(onMap);
