@@ -7,6 +7,7 @@
 # make flips  changes bytes of a store and asks it everything
 # make cross  builds for the other systems, without libhdf5
 # make windows runs the Windows build under wine
+# make browser drives a browser over the pages of tatum serve
 # make spark  ingests on a Spark cluster of this machine, and kills a part of it
 # make dist   makes what is released, in dist; make dist-check tries it
 #
@@ -24,7 +25,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows spark dist dist-check clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows browser spark dist dist-check clean
 
 # The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
@@ -112,7 +113,7 @@ scale: deps
 	TATUM_SCALE=1000000 $(GO) test -count=1 -run TestScale -v -timeout 2h ./cmd/tatum
 
 lint: deps
-	$(GO) vet ./...
+	$(GO) vet -tags browser ./...
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) run $(GOLANGCI) run ./...
 
@@ -161,5 +162,12 @@ spark: build
 	$(SPARK)/ruff format --check ingest/spark
 	$(SPARK)/python ingest/spark/cluster_test.py $(TATUM) $(GO) .spark $(MSD)
 
+# What `tatum serve` shows, in Debian's browser. Each page is photographed.
+browser: deps
+	@{ command -v chromium && ls /usr/share/fonts/truetype/liberation*; } >/dev/null 2>&1 || \
+		{ $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-liberation; }
+	rm -f .browser/*.png
+	TATUM_BROWSER=$(CURDIR)/.browser $(GO) test -count=1 -tags browser -run TestBrowser -v -timeout 30m ./cmd/tatum
+
 clean:
-	rm -rf bin demo dist .golden .spark .windows .venv-*
+	rm -rf bin demo dist .golden .spark .browser .windows .venv-*

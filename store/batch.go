@@ -19,7 +19,7 @@ type Batch struct {
 	// file may take over when it is gone. Without it all files are there.
 	Look func(path string) Presence
 
-	merged bool // from other stores: files cannot be read again, another song is taken with the arrays it has
+	merged bool // from other stores: files cannot be read again, a song is taken with the arrays it has
 }
 
 // A Presence says whether a file is where it was.
@@ -137,11 +137,11 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, b *Batch, state *State, out *Outcome)
 			return sameSong(&old, s, func(key []byte) ([]byte, error) { return tx.Bucket(arraysBucket).Get(key), nil })
 		}
 		m, err := meet(old.Source.Path, s, b.Look, same)
-		if err == nil && m != passedOver && lacksArrays(tx, s) {
+		if err == nil && m != passedOver && !b.merged && lacksArrays(tx, s) {
 			var keep bool
 			if keep, err = same(); keep {
 				s = s.withArrays(tx)
-			} else if err != nil || !b.merged {
+			} else {
 				out.Short = append(out.Short, s.path)
 				return err
 			}

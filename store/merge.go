@@ -40,7 +40,6 @@ type Merged struct {
 	Unchanged  int // songs that were in the store already
 	Outdated   int // songs left out, since a newer version of their file is known
 	Duplicates []Duplicate
-	Removed    []Removal
 	Bad        int // files that the shards know and that could not be read
 
 	// Left are the clusterings of the shards, which are not merged.
@@ -529,7 +528,6 @@ func (m *merger) putVersions(batch [][]from[*File]) error {
 	m.drop()
 	var bad int
 	var duplicates []Duplicate
-	var out Outcome
 	err := m.w.updateState(func(tx *bbolt.Tx, state *State) error {
 		var changed, masked []File
 		for _, versions := range batch {
@@ -563,7 +561,7 @@ func (m *merger) putVersions(batch [][]from[*File]) error {
 			changed = append(changed, *f)
 		}
 		tx.Bucket(filesBucket).FillPercent = fillPercent
-		err := putFiles(tx, changed, state, &out)
+		err := putFiles(tx, changed, state, new(Outcome))
 		for i := range masked { // which the next ingest is to read
 			err = errors.Join(err, deleteFile(tx, masked[i].Path, state))
 		}
@@ -574,7 +572,6 @@ func (m *merger) putVersions(batch [][]from[*File]) error {
 	})
 	m.sum.Bad += bad
 	m.sum.Duplicates = append(m.sum.Duplicates, duplicates...)
-	m.sum.Removed = append(m.sum.Removed, out.Removed...)
 	return err
 }
 

@@ -124,7 +124,7 @@ func ingestMade(t fataler, path string, files []madeFile) {
 		if f.bad {
 			record.Bad = &Failure{Step: "read", Reason: "no song", Time: time.Unix(int64(f.version), 0)}
 		}
-		batch := Batch{Files: []File{record}, merged: true} // another song with the arrays it has
+		batch := Batch{Files: []File{record}, merged: true} // with the arrays asked for, whatever was there
 		for _, id := range f.ids {
 			song, vectors := testSong(id, f.path, f.version)
 			if f.arrays == AllArrays {
@@ -391,34 +391,6 @@ func TestMergeCounts(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-}
-
-// TestMergeChanged merges a newer version of a file into a store: a track that it
-// had is removed, the same song keeps the arrays that the shard lacks.
-func TestMergeChanged(t *testing.T) {
-	dir := t.TempDir()
-	out, shard := filepath.Join(dir, "out.db"), filepath.Join(dir, "shard.db")
-	ingestMade(t, out, []madeFile{
-		{path: "/a", version: 1, ids: []TrackID{testID(1), testID(2)}},
-		{path: "/c", version: 1, ids: []TrackID{testID(3)}, arrays: AllArrays},
-	})
-	ingestMade(t, shard, []madeFile{
-		{path: "/a", version: 2, ids: []TrackID{testID(2)}},
-		{path: "/b", version: 1, ids: []TrackID{testID(3)}},
-	})
-	sum := mergeAll(t, out, []string{shard})
-	want := []Removal{{testID(1), "/a", otherSong}}
-	if !slices.Equal(sum.Removed, want) || sum.Replaced != 2 {
-		t.Errorf("got %+v, want 2 replaced, removed %+v", sum, want)
-	}
-	view(t, out, func(db *DB) {
-		track, err := db.Track(testID(3))
-		arrays, arraysErr := db.Arrays(testID(3))
-		if err := errors.Join(err, arraysErr); err != nil || track.Source.Path != "/b" || arrays[Timbre] == nil {
-			t.Errorf("got track of %q with timbre %v, %v, want that of /b, with its timbre", track.Source.Path, arrays[Timbre], err)
-		}
-	})
-	mustBeWhole(t, out)
 }
 
 // TestMergeLoose merges a song whose file the shard does not know, as a killed

@@ -61,20 +61,12 @@ func runStoreMerge(ctx context.Context, g *globals, shards []string, stdout io.W
 	for _, d := range sum.Duplicates {
 		fmt.Fprintf(os.Stderr, "tatum: duplicate %s in %q: kept that of %q\n", d.ID, d.Path, d.Kept)
 	}
-	if !g.quiet {
-		for _, r := range sum.Removed {
-			fmt.Fprintf(os.Stderr, "tatum: removed %s of %q: %s\n", r.ID, r.Path, r.Reason)
-		}
-	}
 	if o.Format != render.FormatTable {
 		out := render.NewWriter(stdout, o, mergedTable, "")
 		return errors.Join(err, out.Write(sum), out.Close())
 	}
 	line := fmt.Sprintf("%d added, %d replaced, %d unchanged, %d duplicate, %d bad",
 		sum.Added, sum.Replaced, sum.Unchanged, len(sum.Duplicates), sum.Bad)
-	if n := len(sum.Removed); n > 0 {
-		line += fmt.Sprintf(", %d removed", n)
-	}
 	if sum.Outdated > 0 {
 		line += fmt.Sprintf(", %d outdated", sum.Outdated)
 	}
@@ -87,7 +79,6 @@ var mergedTable = render.Table[store.Merged]{Columns: []render.Column[store.Merg
 	{Name: "added", Title: "Added", Value: func(m *store.Merged) any { return m.Added }},
 	{Name: "replaced", Title: "Replaced", Value: func(m *store.Merged) any { return m.Replaced }},
 	{Name: "unchanged", Title: "Unchanged", Value: func(m *store.Merged) any { return m.Unchanged }},
-	{Name: "removed", Title: "Removed", Value: func(m *store.Merged) any { return len(m.Removed) }},
 	{Name: "outdated", Title: "Outdated", Value: func(m *store.Merged) any { return m.Outdated }},
 	{Name: "duplicate", Title: "Duplicate", Value: func(m *store.Merged) any { return len(m.Duplicates) }},
 	{Name: "bad", Title: "Bad", Value: func(m *store.Merged) any { return m.Bad }},

@@ -87,7 +87,7 @@ class Cluster:
             time.sleep(0.1)
         raise SystemExit(f"spark: FAILED: {name} says no {pattern!r}: {self.log(name)[-2000:]}")
 
-    def submit(self, name, *args, files=()):
+    def submit(self, name, *args):
         conf = {
             "spark.ui.enabled": "false",
             "spark.driver.host": "127.0.0.1",
@@ -102,8 +102,6 @@ class Cluster:
         command = [os.path.join(BIN, "spark-submit"), "--master", self.url]
         for key, value in conf.items():
             command += ["--conf", f"{key}={value}"]
-        for path in files:
-            command += ["--files", path]
         command += [os.path.join(HERE, "ingest.py"), *args]
         with open(os.path.join(self.work, name + ".log"), "w") as log:
             out = open(os.path.join(self.work, name + ".out"), "w+")  # noqa: SIM115 (finish closes it)
@@ -337,10 +335,7 @@ def archives(cluster, tatum, go, songs):
                     tar.add(os.path.join(songs, name), name)
     with open(listed, "w") as f:
         f.writelines(f"file://{archive}\n" for archive in packed)
-    sent = os.path.basename(tatum) + "-sent"  # which is nowhere in the PATH
-    shutil.copy(tatum, os.path.join(cluster.work, sent))
-    args = ["--tatum", sent, "--as", songs, listed, "file://" + out]
-    job = cluster.submit("archives", *args, files=[os.path.join(cluster.work, sent)])
+    job = cluster.submit("archives", "--tatum", tatum, "--as", songs, listed, "file://" + out)
     code, said = cluster.finish(job)
     check(f"archives: {said}", code == 3 and "2 shards, 2 made, 0 kept" in said, cluster.log("archives")[-3000:])
     one, merged, shards = os.path.join(cluster.work, "one-a.db"), os.path.join(cluster.work, "merged-a.db"), []

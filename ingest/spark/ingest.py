@@ -213,11 +213,8 @@ def make_shard(conf, name, run):
         for uri in run:
             if is_uri(uri):
                 bad += stream(conf, work, uri, [*command, "-", "--as", conf["as"] or uri])["bad"]
-        if not os.path.exists(db):  # no songs; an archive without any makes a store without any
-            with tempfile.TemporaryFile() as archive:
-                archive.write(bytes(1024))
-                archive.seek(0)
-                finish(start([*command, "-"], stdin=archive), "ingest")
+        if not os.path.exists(db):
+            raise ShardFailed(f"no songs under {run[0]!r}")
         counts = describe(conf, db)
         if counts["bad_files"] < bad:  # a directory cannot be read, say, and the shard does not tell
             raise ShardFailed(re.sub(r"^tatum: ", "", reader.said.split("\n")[-1]))
