@@ -83,7 +83,7 @@ func TestMergeCuts(t *testing.T) {
 
 func songFiles(t *testing.T, dir string) (files []string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Ext(path) == ".h5" {
 			files = append(files, path)
 		}
