@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,9 @@ func runServe(ctx context.Context, g *globals, listen string, open bool, stdout 
 	if err := db.Close(); err != nil {
 		return err
 	}
+	// What is kept of a store of a million tracks takes 200 MB. Half of that again
+	// is garbage enough.
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err

@@ -258,25 +258,32 @@ func readExplanationPicture(q *question) (*picture.Picture, error) {
 // tracks' IDs 35 MB once.
 const maxMaps = 4
 
-// tracksMap returns the map of a feature, or errScan while it may not go through
-// all tracks for it.
-func (q *question) tracksMap(c *store.Clustering, f store.Feature) (*query.Map, error) {
+// tracksMap returns the map of a feature, with the clusters of its tracks if they
+// are wanted, or errScan while it may not go through all tracks for it.
+func (q *question) tracksMap(c *store.Clustering, f store.Feature, clusters bool) (*query.Map, error) {
 	key := fmt.Sprintf("%s %v %s", q.stamp, f, c.Name)
 	maps := &q.server.maps
-	if m, ok := maps.get(key); ok {
+	m, ok := maps.get(key)
+	if ok && (m.Clusters != nil || !clusters) {
 		return m, nil
 	}
 	if err := q.scan(); err != nil {
 		return nil, err
 	}
-	m, err := query.NewMap(q.db, c, f)
-	if err == nil {
-		err = m.AddClusters(q.db, c)
+	var err error
+	if ok {
+		with := *m // which others look at meanwhile
+		m = &with
+	} else if m, err = query.NewMap(q.db, c, f); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		maps.put(key, q.stamp, m)
+	if clusters {
+		if err := m.AddClusters(q.db, c); err != nil {
+			return nil, err
+		}
 	}
-	return m, err
+	maps.put(key, q.stamp, m)
+	return m, nil
 }
 
 // minView is the least size of a part of a map.
@@ -343,7 +350,7 @@ func readMap(q *question) (*picture.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := q.tracksMap(c, f)
+	m, err := q.tracksMap(c, f, len(highlight) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -456,7 +463,7 @@ func (q *question) at() (*store.Track, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := q.tracksMap(c, f)
+	m, err := q.tracksMap(c, f, false)
 	if err != nil {
 		return nil, err
 	}
