@@ -300,6 +300,10 @@ func TestBrowserPages(t *testing.T) {
 				w.quiet(where)
 			}
 		}
+		if shots != "" {
+			w.run(call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}))
+			w.photograph(filepath.Join(shots, name+"-print.png"))
+		}
 	}
 }
 
@@ -389,6 +393,9 @@ func (w *walk) holdAxe(where, script string) {
 
 func (w *walk) photograph(path string) {
 	w.Helper()
+	// Those that are loaded when one comes to them, too.
+	evaluate[bool](w, `document.querySelectorAll('img').forEach(i => i.loading = 'eager'), true`)
+	w.until(isLoaded)
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))

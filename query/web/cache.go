@@ -83,12 +83,19 @@ func (k *keptMaps) get(key string) (*query.Map, bool) {
 	return m.Map, true
 }
 
-// put keeps a map in place of those of the store as it was, and of the one not
-// used for longest. Maps of one store share the IDs of their tracks.
+// forget forgets the maps of the store as it was.
+func (k *keptMaps) forget(stamp string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.maps = slices.DeleteFunc(k.maps, func(old keptMap) bool { return old.stamp != stamp })
+}
+
+// put keeps a map in place of the one not used for longest. Maps of one store share
+// the IDs of their tracks.
 func (k *keptMaps) put(key, stamp string, m *query.Map) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.maps = slices.DeleteFunc(k.maps, func(old keptMap) bool { return old.stamp != stamp || old.key == key })
+	k.maps = slices.DeleteFunc(k.maps, func(old keptMap) bool { return old.key == key })
 	if len(k.maps) == maxMaps {
 		k.maps = slices.Delete(k.maps, 0, 1)
 	}

@@ -104,7 +104,9 @@ func (s *server) routes() http.Handler {
 	page("/bad", "bad", badPage)
 
 	files(s, mux, "/store", render.Info, func(q *question) ([]store.Info, error) { return []store.Info{*q.info}, nil })
+	files(s, mux, "/songs", render.Matches, readCentral)
 	files(s, mux, "/features", render.Features, readFeatures)
+	files(s, mux, "/track/{id}/song", render.Tracks, readTrack)
 	files(s, mux, "/search", render.Matches, readMatches)
 	files(s, mux, "/pair/{id}/{to}/distances", render.FeatureDistances, readDistances)
 	files(s, mux, "/track/{id}/places", render.Placements, readPlaces)
@@ -206,8 +208,8 @@ func startPage(q *question) (*layout, error) {
 			content.Others = append(content.Others, link{other.Name, address("/", named(other))})
 		}
 	}
-	songs, err := query.Central(q.db, c, c.Features[0], 8)
-	content.Songs = matchesTable("Songs to begin with: the most central of the largest clusters of "+c.Features[0].String(), songs)
+	songs, err := query.Central(q.db, c, c.Features[0], numCentral)
+	content.Songs = matchesTable("The most central songs of the largest clusters of "+c.Features[0].String(), songs).at("/songs", named(c))
 	return l, err
 }
 
@@ -215,7 +217,7 @@ func storeFacts(info *store.Info) []fact {
 	facts := []fact{
 		{"Tracks", fmt.Sprint(info.Tracks), ""},
 		{"Song files", fmt.Sprint(info.Files), ""},
-		{"Files that could not be read", fmt.Sprint(info.BadFiles), "/bad"},
+		{"Bad files", fmt.Sprint(info.BadFiles), "/bad"},
 		{"Clusterings", fmt.Sprint(len(info.Clusterings)), "/clusterings"},
 		{"Size", fmt.Sprintf("%.1f MB", float64(info.Bytes.Total)/1e6), ""},
 	}
@@ -237,6 +239,25 @@ func (q *question) notice(c *store.Clustering) string {
 	return fmt.Sprintf("Clustering %q was fitted to %d tracks on %s. The store has changed since and has %d. "+
 		"New songs are labelled by: tatum cluster assign%s. A new fit is made by: tatum cluster%s.",
 		c.Name, c.Tracks, c.Fitted.Format("2 January 2006"), q.info.Tracks, name, name)
+}
+
+// numCentral is how many songs the start page has to begin with.
+const numCentral = 8
+
+func readCentral(q *question) ([]query.Match, error) {
+	c, err := q.clustering()
+	if err != nil {
+		return nil, err
+	}
+	return query.Central(q.db, c, c.Features[0], numCentral)
+}
+
+func readTrack(q *question) ([]store.Track, error) {
+	t, err := q.track("id")
+	if err != nil {
+		return nil, err
+	}
+	return []store.Track{*t}, nil
 }
 
 func readFeatures(q *question) ([]query.FeatureSummary, error) {
@@ -262,13 +283,6 @@ func searchPage(q *question) (*layout, error) {
 		return l, nil
 	}
 	l.Title = "Search: " + render.Clean(text)
-	// Who knows an ID goes to its track.
-	if id, err := store.ParseTrackID(strings.ToUpper(text)); err == nil {
-		if t, err := q.db.Track(id); err == nil {
-			content.Matches = matchesTable("Track found", []query.Match{query.MatchOf(&t)}).at("/search", url.Values{"q": {text}})
-			return l, nil
-		}
-	}
 	page, err := q.pageNumber()
 	if err != nil {
 		return nil, err

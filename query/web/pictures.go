@@ -270,6 +270,7 @@ func (q *question) tracksMap(c *store.Clustering, f store.Feature, clusters bool
 	if err := q.scan(); err != nil {
 		return nil, err
 	}
+	maps.forget(q.stamp)
 	var err error
 	if ok {
 		with := *m // which others look at meanwhile

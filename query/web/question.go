@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"tatum/query"
 	"tatum/store"
@@ -120,8 +121,18 @@ func (q *question) track(part string) (*store.Track, error) {
 	}
 	p := &problem{status: http.StatusNotFound, what: fmt.Sprintf("There is no track %q in the store", text),
 		next: "It may have been removed, or the ID is mistyped. Search for the song by artist or title."}
+	for t, err := range q.db.Tracks(store.Prefix(text[:min(len(text), similarIDs)])) {
+		if err != nil || len(text) < similarIDs || len(p.links) == maxSimilarIDs {
+			break
+		}
+		p.links = append(p.links, link{string(t.ID) + " " + songTitle(t), trackPath(t.ID)})
+	}
 	return nil, p
 }
+
+// Tracks are offered in place of one that is not there if their IDs begin with as
+// many of the same letters; so many at most.
+const similarIDs, maxSimilarIDs = 7, 5
 
 // pageSize is how many rows a page shows.
 const pageSize = 50
@@ -162,14 +173,21 @@ func (q *question) similar(id store.TrackID) ([]query.Neighbour, error) {
 	return rows, err
 }
 
-// search returns a page of the tracks that have all words of a text, and whether
-// there are more.
+// search returns a page of the tracks that have all words of a text, or the track
+// of which it is the ID, and whether there are more.
 func (q *question) search(text string, page int) (rows []query.Match, more bool, err error) {
+	// Who knows an ID means its track.
+	if id, err := store.ParseTrackID(strings.ToUpper(strings.TrimSpace(text))); err == nil && page == 1 {
+		if t, err := q.db.Track(id); err == nil {
+			return []query.Match{query.MatchOf(&t)}, false, nil
+		}
+	}
 	names, ok := q.server.names.get(q.songs())
 	if !ok {
 		if err := q.scan(); err != nil {
 			return nil, false, err
 		}
+		q.server.names.put("", nil) // there need not be two
 		if names, err = query.NewCatalogue(q.db); err != nil {
 			return nil, false, err
 		}

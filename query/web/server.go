@@ -34,7 +34,7 @@ func NewServer(o Options) *http.Server {
 	if o.Token == "" {
 		panic("web: no token")
 	}
-	s := &server{Options: o, scans: make(gate, 1), drawings: make(gate, 2)}
+	s := newServer(o)
 	return &http.Server{
 		Handler:           s.guard(s.routes()),
 		ReadHeaderTimeout: headerTimeout,
@@ -54,6 +54,10 @@ type server struct {
 	names   kept[*query.Catalogue]
 	maps    keptMaps
 	answers cache
+}
+
+func newServer(o Options) *server {
+	return &server{Options: o, scans: make(gate, 1), drawings: make(gate, 2)}
 }
 
 // A gate lets only so many through at once.

@@ -131,7 +131,7 @@ func pages() []string {
 func filesOf() []string {
 	id := string(madeup.ID(0))
 	return []string{
-		"/store", "/features", "/search?q=sigur", "/track/" + id + "/places", "/track/" + id + "/similar", "/track/" + id + "/stats",
+		"/store", "/songs", "/features", "/track/" + id + "/song", "/search?q=" + id, "/search?q=sigur", "/track/" + id + "/places", "/track/" + id + "/similar", "/track/" + id + "/stats",
 		"/clusters/bars_start/clusters", "/clusters/bars_start/1/explain", "/pair/" + id + "/" + string(madeup.ID(5)) + "/distances",
 		"/clusters/bars_start/1/members", "/clusterings", "/bad",
 	}
@@ -369,7 +369,7 @@ func TestMissing(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{"/track/TRAAAAA00000000FFFF", http.StatusNotFound, []string{"There is no track", "Search for the song"}},
+		{"/track/TRAAAAA00000000FFFF", http.StatusNotFound, []string{"There is no track", "Search for the song", `href="/track/TRAAAAA00000000000"`}},
 		{"/track/nonsense", http.StatusNotFound, []string{"There is no track &#34;nonsense&#34;"}},
 		{"/track/TRAAAAA00000000FFFF/similar", http.StatusNotFound, []string{"There is no track"}},
 		{"/clusters/bars", http.StatusNotFound, []string{"There is no feature", `href="/clusters/bars_start"`}},
