@@ -2,6 +2,7 @@
 # make test   runs the tests; needs no Python
 # make parity compares every number with scikit-learn's, in virtual environments
 # make lint   go vet, gofmt, golangci-lint
+# make peers  the notebook and other peers beside tatum, with the songs in DIR
 # make bench  speed of reading, statistics, clustering, store
 #
 # make flips  changes bytes of a store and asks it everything
@@ -25,7 +26,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench cross windows browser spark dist dist-check clean
+.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench peers cross windows browser spark dist dist-check clean
 
 # The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
@@ -55,6 +56,14 @@ race: deps
 parity: build
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	PYTHON=$(PYTHON) cmd/tatum/testdata/parity/parity.sh $(TATUM) $(MSD)
+
+# The notebook, a best effort in Python and tatum beside each other, with the
+# songs in DIR: seconds, memory, bytes, labels that differ.
+DIR ?= .peers/songs
+peers: build
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	test -d $(DIR) || $(TATUM) demo --songs 10000 $(DIR)
+	$$(PYTHON=$(PYTHON) cmd/tatum/testdata/parity/environment.sh sklearn-1.3) cmd/tatum/testdata/peers/peers.py $(TATUM) $(DIR) .peers/work
 
 # The golden values of `make test`, anew from the reference.
 golden: parity
@@ -170,4 +179,4 @@ browser: deps
 	TATUM_BROWSER=$(CURDIR)/.browser $(GO) test -count=1 -tags browser -run TestBrowser -v -timeout 30m ./cmd/tatum
 
 clean:
-	rm -rf bin demo dist .golden .spark .browser .windows .venv-*
+	rm -rf bin demo dist .peers .golden .spark .browser .windows .venv-*

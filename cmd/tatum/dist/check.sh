@@ -8,7 +8,7 @@ dist=$(realpath "$1")
 shift
 cd "$(dirname "$(realpath "$0")")/../../.."
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'umount "$work/root/proc" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
 
 git clone -q . "$work/clone"
 GOCACHE=$work/cache "$work/clone/cmd/tatum/dist/dist.sh" "$work/again" "$@" >/dev/null
@@ -29,6 +29,7 @@ files() {
 	(cd "$root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log \) -prune -o -print | sort)
 }
 
+mount -t proc proc "$root/proc" # tatum finds itself there when it starts a process with libhdf5
 cp "$dist"/tatum_*_amd64.deb "$root/tatum.deb"
 files >"$work/before"
 in_root apt-get install -y -qq /tatum.deb >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }

@@ -17,17 +17,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 skipped=0
 
-# environment STREAM: makes the virtual environment of a stream and prints its python
-environment() {
-	venv=.venv-$1
-	if ! [ -e "$venv/ready" ]; then
-		rm -rf "$venv"
-		"${PYTHON:-python3}" -m venv "$venv" >&2 && "$venv/bin/pip" install -q --disable-pip-version-check \
-			--only-binary :all: -r "$here/$1.txt" >&2 && touch "$venv/ready" || return 1
-	fi
-	echo "$venv/bin/python"
-}
-
 # check STREAM PYTHON SONGS_DIR
 check() {
 	dir=$work/$1-$(basename "$3")
@@ -60,7 +49,7 @@ tables() {
 
 "$tatum" demo --quiet "$work/demo"
 for stream in sklearn-1.3 sklearn-1.9 sklearn-1.2; do
-	if ! python=$(environment "$stream"); then
+	if ! python=$("$here/environment.sh" "$stream"); then
 		if [ "$stream" = sklearn-1.3 ]; then
 			echo "parity: no environment for $stream" >&2
 			exit 1
