@@ -44,10 +44,19 @@ beside() {
 	done
 }
 
+# Modules with licenses that go-licenses does not know or not find: CC-BY-4.0; FTL (or GPL), chosen here; OFL, of fonts.
+OTHERS="github.com/ajstarks/svgo github.com/golang/freetype codeberg.org/go-fonts/liberation"
+
 # licenses DIR: the texts for GOOS, GOARCH and CGO_ENABLED of the environment; an unknown or a forbidding one is an error
 licenses() {
-	quietly "$work/go-licenses" check --disallowed_types=forbidden,restricted,unknown ./cmd/tatum
-	quietly "$work/go-licenses" save --ignore tatum --save_path="$1" ./cmd/tatum
+	quietly "$work/go-licenses" check $(printf -- '--ignore %s ' $OTHERS) --disallowed_types=forbidden,restricted,unknown ./cmd/tatum
+	quietly "$work/go-licenses" save $(printf -- '--ignore %s ' tatum $OTHERS) --save_path="$1" ./cmd/tatum
+	for module in $OTHERS; do
+		from=$($GO list -m -f '{{.Dir}}' "$module")
+		mkdir -p "$1/$module"
+		cp "$from"/LICENSE* "$1/$module"
+		if [ -e "$from/licenses/ftl.txt" ]; then cp "$from/licenses/ftl.txt" "$1/$module"; fi
+	done
 	mkdir "$1/go" && cp "$($GO env GOROOT)/LICENSE" "$1/go"
 }
 
