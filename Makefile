@@ -44,7 +44,7 @@ demo: build
 	$(TATUM) ingest --db demo/tatum.db demo/songs
 	$(TATUM) cluster --db demo/tatum.db
 	$(TATUM) query track --db demo/tatum.db TRAAPOB12896A14E9C
-	$(TATUM) query members --db demo/tatum.db beats_start 7 --limit 5
+	$(TATUM) query members --db demo/tatum.db beats_start 7 --limit 3
 
 test: deps
 	$(GO) test ./...

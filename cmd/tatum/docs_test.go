@@ -64,6 +64,14 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
+	for _, picture := range regexp.MustCompile(`\]\((cmd/tatum/testdata/readme/(.*))\)`).FindAllStringSubmatch(string(readme), -1) {
+		want, err := os.ReadFile("../../" + picture[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&script, "cmp %s want-%s\n", picture[2], picture[2])
+		fmt.Fprintf(&files, "-- want-%s --\n%s", picture[2], want)
+	}
 	if shown < len(demo)+3 {
 		t.Fatalf("README shows only %d commands", shown)
 	}

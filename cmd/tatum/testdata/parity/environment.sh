@@ -11,4 +11,4 @@ if ! cmp -s "$packages" "$venv/packages.txt"; then
 	"$venv/bin/pip" install -q --disable-pip-version-check --only-binary :all: -r "$packages" >&2
 	cp "$packages" "$venv/packages.txt"
 fi
-echo "$venv/bin/python"
+echo "$PWD/$venv/bin/python"

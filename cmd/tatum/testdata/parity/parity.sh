@@ -28,7 +28,7 @@ check() {
 		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
 		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
 		quality "$dir" "$2" &&
-		{ [ "$1" != sklearn-1.3 ] || tables "$dir" "$2"; }
+		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2"; }; }
 }
 
 # quality DIR PYTHON: the figures of quality
@@ -37,6 +37,14 @@ quality() {
 		"$tatum" query clusters --db "$1/tatum.db" -o json >"$1/clusters.json" &&
 		"$tatum" export npy --aligned --db "$1/tatum.db" "$1/aligned" &&
 		"$2" "$here/reference.py" quality "$1/tatum" "$1"
+}
+
+# readme DIR PYTHON: the README's lines of Python, on what was exported
+readme() {
+	mkdir "$1/readme" && ln -s ../tatum "$1/readme/labels" && ln -s ../tables/parquet "$1/readme/tables" &&
+		sed -n '/^```python$/,/^```$/p' "$here/../../../../README.md" | sed '1d;$d' >"$1/readme/lines.py" &&
+		test -s "$1/readme/lines.py" &&
+		(cd "$1/readme" && "$2" lines.py >said || { cat said; false; }) && echo "README's Python: $(head -n 1 "$1/readme/said")"
 }
 
 # tables DIR PYTHON: the tables that tatum exports, read by others
