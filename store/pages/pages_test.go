@@ -459,7 +459,10 @@ func TestRunsOfInlineBucket(t *testing.T) {
 			return err
 		}
 		deep.check = nil
-		for range deep.Runs() {
+		for _, err := range deep.Runs() {
+			if err != nil {
+				t.Errorf("the first run: %v", err)
+			}
 			break // without an error's coming after
 		}
 		errs = 0
