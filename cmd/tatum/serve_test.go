@@ -17,6 +17,9 @@ import (
 // TestServe opens the address that serve prints, and ends it as Ctrl-C does.
 func TestServe(t *testing.T) {
 	g := &globals{db: filepath.Join(t.TempDir(), "tatum.db"), quiet: true}
+	if listen := newServe(g).Flags().Lookup("listen").DefValue; listen != "127.0.0.1:0" {
+		t.Errorf("it listens on %q unless told otherwise", listen)
+	}
 	if err := runServe(t.Context(), g, "127.0.0.1:0", false, io.Discard); !errors.Is(err, store.ErrNoStore) {
 		t.Errorf("without a store: %v", err)
 	}
