@@ -155,7 +155,7 @@ func TestPages(t *testing.T) {
 	for len(queue) > 0 {
 		path := queue[0]
 		queue = queue[1:]
-		if seen[path] || len(seen) >= 300 {
+		if seen[path] || len(seen) >= 200 {
 			continue
 		}
 		seen[path] = true
@@ -189,7 +189,7 @@ func TestPages(t *testing.T) {
 			queue = append(queue, to)
 		}
 	}
-	if len(seen) < 300 {
+	if len(seen) < 200 {
 		t.Errorf("found only %d addresses", len(seen))
 	}
 }
