@@ -80,6 +80,20 @@ var Clusters = Table[query.ClusterSummary]{Columns: []Column[query.ClusterSummar
 	{Name: "central_track_id", Title: "Most central", Value: func(s *query.ClusterSummary) any { return textOrMissing(string(s.Central)) }},
 }}
 
+// Deviations is how the answers of query.Profile.Explain are written, under a
+// heading that names the cluster.
+var Deviations = Table[query.Deviation]{Columns: []Column[query.Deviation]{
+	{Name: "feature", Value: func(d *query.Deviation) any { return d.Feature.String() }},
+	{Name: "cluster", Value: func(d *query.Deviation) any { return int(d.Cluster) }},
+	{Name: "rank", Title: "Rank", Value: func(d *query.Deviation) any { return d.Rank }},
+	{Name: "statistic", Title: "Statistic", Value: func(d *query.Deviation) any { return d.Statistic }},
+	{Name: "group", Title: "Of", Value: func(d *query.Deviation) any { return textOrMissing(d.Group) }},
+	{Name: "z", Title: "z", Digits: 2, Value: func(d *query.Deviation) any { return d.Z }},
+	{Name: "cluster_mean", Title: "Cluster's mean", Digits: 4, Value: func(d *query.Deviation) any { return d.ClusterMean }},
+	{Name: "mean", Title: "Mean of all", Digits: 4, Value: func(d *query.Deviation) any { return d.Mean }},
+	{Name: "deviation", Title: "Deviation of all", Digits: 4, Value: func(d *query.Deviation) any { return d.Deviation }},
+}}
+
 // Neighbours is how the answers of query.Similar are written, under a [Song].
 var Neighbours = Table[query.Neighbour]{Columns: []Column[query.Neighbour]{
 	{Name: "query_id", Value: func(n *query.Neighbour) any { return string(n.QueryID) }},
