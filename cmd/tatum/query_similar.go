@@ -20,14 +20,17 @@ func newQuerySimilar(q *asker) *cobra.Command {
 	var feature string
 	var maxDistance float64
 	var sameCluster bool
+	var w whyOptions
 	cmd := &cobra.Command{
 		Use:   "similar ID...",
 		Short: "The tracks most like a track",
 		Long: `similar prints the tracks whose statistics are nearest to those of a track, over
 all eight features or one. Distances lie between 0 (the same statistics) and 1,
-are symmetric, and depend on the two tracks alone. Every track is compared.`,
+are symmetric, and depend on the two tracks alone. Every track is compared.` + whyHelp,
 		Example: `  tatum query similar TRAAPOB12896A14E9C
-  tatum query similar TRAAPOB12896A14E9C --feature beats_start --max-distance 0.1`,
+  tatum query similar TRAAPOB12896A14E9C --feature beats_start --max-distance 0.1
+  tatum query similar TRAAPOB12896A14E9C --limit 3 --why
+  tatum query similar TRAAPOB12896A14E9C --to TRLEGTB128E859E021 --why -o csv`,
 		Args:              wantArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: completeTracks(q.globals),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +50,9 @@ are symmetric, and depend on the two tracks alone. Every track is compared.`,
 			if o.Limit < 0 {
 				return usageError{errors.New("--limit must not be negative")}
 			}
+			if w.asked() {
+				return runWhy(q, args, o, w, sameCluster, cmd.InOrStdin(), cmd.OutOrStdout())
+			}
 			return runQuerySimilar(q, args, o, sameCluster, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
@@ -54,6 +60,8 @@ are symmetric, and depend on the two tracks alone. Every track is compared.`,
 	flags.StringVar(&feature, "feature", "", "compare this `feature` only")
 	flags.IntVar(&o.Limit, "limit", o.Limit, "print at most this `many` tracks; 0 for all")
 	flags.Float64Var(&maxDistance, "max-distance", 1, "leave out tracks farther away")
+	flags.BoolVar(&w.why, "why", false, "split the distance into its parts")
+	flags.StringVar(&w.to, "to", "", "compare with this track, an `ID`, only")
 	flags.BoolVar(&sameCluster, "same-cluster", false, "only tracks of the same cluster in every feature compared")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("feature", completeFeatures))
 	return cmd

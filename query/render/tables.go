@@ -104,6 +104,27 @@ var Neighbours = Table[query.Neighbour]{Columns: []Column[query.Neighbour]{
 	{Name: "distance", Title: "Distance", Digits: 3, Value: func(n *query.Neighbour) any { return n.Distance }},
 }}
 
+// FeatureDistances is how the answers of query.FeatureDistances are written, under
+// a heading that names both tracks.
+var FeatureDistances = Table[query.FeatureDistance]{Columns: []Column[query.FeatureDistance]{
+	{Name: "query_id", Value: func(d *query.FeatureDistance) any { return string(d.QueryID) }},
+	{Name: "track_id", Value: func(d *query.FeatureDistance) any { return string(d.TrackID) }},
+	{Name: "feature", Title: "Feature", Value: func(d *query.FeatureDistance) any { return d.Feature.String() }},
+	{Name: "distance", Title: "Distance", Digits: 3, Value: func(d *query.FeatureDistance) any { return d.Distance }},
+}}
+
+// Parts is how the answers of query.Parts are written, under a heading that names
+// both tracks and the feature.
+var Parts = Table[query.Part]{Columns: []Column[query.Part]{
+	{Name: "query_id", Value: func(p *query.Part) any { return string(p.QueryID) }},
+	{Name: "track_id", Value: func(p *query.Part) any { return string(p.TrackID) }},
+	{Name: "feature", Value: func(p *query.Part) any { return p.Feature.String() }},
+	{Name: "statistic", Title: "Statistic", Value: func(p *query.Part) any { return p.Statistic }},
+	{Name: "query_value", Title: "First", Digits: 4, Value: func(p *query.Part) any { return p.Query }},
+	{Name: "track_value", Title: "Second", Digits: 4, Value: func(p *query.Part) any { return p.Track }},
+	{Name: "part", Title: "Part", Digits: 4, Value: func(p *query.Part) any { return p.Part }},
+}}
+
 // Matches is how the answers of query.Search are written.
 var Matches = Table[query.Match]{Columns: []Column[query.Match]{
 	{Name: "track_id", Title: "Track ID", Value: func(m *query.Match) any { return string(m.TrackID) }},
