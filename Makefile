@@ -1,6 +1,7 @@
 # make demo   sets up, builds, makes songs, ingests, clusters and queries
 # make test   runs the tests; needs no Python
 # make parity compares every number with scikit-learn's, in virtual environments
+# make pictures draws the kept ones anew
 # make lint   go vet, gofmt, golangci-lint
 # make peers  the notebook and other peers beside tatum, with the songs in DIR
 # make bench  speed of reading, statistics, clustering, store
@@ -26,7 +27,7 @@ MSD := ../shared/data/msd
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build deps demo test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench peers cross windows browser spark dist dist-check clean
+.PHONY: build deps demo pictures test race parity golden fuzz fuzz-parity flips kill soak scale big growth merge lint bench peers cross windows browser spark dist dist-check clean
 
 # The version is that of the commit, where git tells it; else the build goes on without.
 build: deps
@@ -45,6 +46,10 @@ demo: build
 	$(TATUM) cluster --db demo/tatum.db
 	$(TATUM) query track --db demo/tatum.db TRAAPOB12896A14E9C
 	$(TATUM) query members --db demo/tatum.db beats_start 7 --limit 3
+
+# The kept pictures, which a test compares with what is drawn.
+pictures: deps
+	$(GO) test -count=1 ./cmd/tatum -run TestPictures -update
 
 test: deps
 	$(GO) test ./...

@@ -74,12 +74,12 @@ func Profiles(db *store.DB, c *store.Clustering, f store.Feature) (*Profile, err
 	for k := range p.Clusters {
 		own := &p.Clusters[k]
 		for j := range columns {
-			mean := from[j] + sums[k*columns+j]/float64(own.Size)
+			shift := sums[k*columns+j] / float64(own.Size)
 			if own.Size == 0 {
-				mean = math.NaN()
+				shift = math.NaN()
 			}
-			own.Mean = append(own.Mean, mean)
-			own.Z = append(own.Z, (mean-p.Mean[j])/p.Deviation[j])
+			own.Mean = append(own.Mean, from[j]+shift)
+			own.Z = append(own.Z, (shift-sum[j]/n)/p.Deviation[j])
 		}
 	}
 	return p, nil

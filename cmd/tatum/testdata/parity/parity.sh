@@ -28,7 +28,7 @@ check() {
 		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
 		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
 		quality "$dir" "$2" &&
-		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2"; }; }
+		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2" && pictures "$dir" "$2"; }; }
 }
 
 # quality DIR PYTHON: the figures of quality
@@ -45,6 +45,17 @@ readme() {
 		sed -n '/^```python$/,/^```$/p' "$here/../../../../README.md" | sed '1d;$d' >"$1/readme/lines.py" &&
 		test -s "$1/readme/lines.py" &&
 		(cd "$1/readme" && "$2" lines.py >said || { cat said; false; }) && echo "README's Python: $(head -n 1 "$1/readme/said")"
+}
+
+# pictures DIR PYTHON: the numbers in pictures
+pictures() {
+	for feature in bars_start beats_start sections_start segments_loudness_max segments_loudness_max_time \
+		segments_loudness_start segments_start tatums_start; do
+		"$tatum" plot map $feature --db "$1/tatum.db" --out "$1/map.svg" --data "$1/map-$feature.csv" &&
+			"$tatum" plot profile $feature --db "$1/tatum.db" --out "$1/profile.svg" --data "$1/profile-$feature.csv" || return 1
+	done
+	"$tatum" plot features --db "$1/tatum.db" --out "$1/features.svg" --data "$1/features.csv" &&
+		"$2" "$here/reference.py" pictures "$1/tatum" "$1"
 }
 
 # tables DIR PYTHON: the tables that tatum exports, read by others

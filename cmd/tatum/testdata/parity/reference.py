@@ -5,6 +5,7 @@ usage: reference.py fit SONGS_DIR OUT_DIR         write stats_*, cluster_label_*
        reference.py golden OUT_DIR FILE           write them in short, for the tests that have no Python
        reference.py tables EXPORT_DIR TABLES_DIR  read TABLES_DIR/{parquet,csv} back with pandas and DuckDB, and compare
                                                   them with the files of `tatum export npy`
+       reference.py pictures EXPORT_DIR DIR       compare the numbers that `tatum plot --data` wrote to DIR
        reference.py quality EXPORT_DIR DIR        compare the figures in DIR/{report,list,clusters}.json with those of
                                                   the files of `tatum export npy`, and DIR/aligned
 
@@ -233,6 +234,39 @@ def quality(exported, directory):
     sys.exit(1 if differ else 0)
 
 
+def pictures(exported, directory):
+    """Compare the numbers of DIR/{map,profile}-FEATURE.csv and DIR/features.csv, which `tatum plot --data` wrote."""
+    import pandas
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import adjusted_rand_score
+
+    differ = 0
+    for feature, name in FEATURES.items():
+        x, aligned = load(exported, "stats", name), load(f"{directory}/aligned", "cluster_label", name).ravel()
+        deviation = x.std(axis=0)
+        z = (x - x.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
+        pca = PCA(n_components=2, svd_solver="covariance_eigh").fit(z)
+        signs = np.sign(pca.components_[[0, 1], np.abs(pca.components_).argmax(axis=1)])
+        want = ((z - z.mean(axis=0)) @ pca.components_.T) * signs
+        drawn = pandas.read_csv(f"{directory}/map-{feature}.csv")
+        tracks = drawn[drawn["what"] == "track"]
+        error = np.abs(tracks[["x", "y"]].to_numpy() - want).max() / want[:, 0].std()
+        profile = pandas.read_csv(f"{directory}/profile-{feature}.csv")
+        means = np.array([z[aligned == c].mean(axis=0) for c in profile["cluster"].unique() if (aligned == c).any()])
+        got = profile[profile["size"] > 0]["z"].to_numpy().reshape(means.shape)
+        rounding = 8 * EPS * np.abs(x.mean(axis=0)) / np.where(deviation == 0, 1, deviation)  # of a mean, in deviations
+        wrong = int(error > 1e-6) + int(np.sum(tracks["cluster"].to_numpy() != aligned)) + int(np.sum(np.abs(got - means) > 1e-9 + rounding))
+        if wrong:
+            print(f"{name}: {wrong} numbers of pictures differ (coordinates by {error:.1e} of the first deviation)")
+        differ += wrong
+    drawn = pandas.read_csv(f"{directory}/features.csv")
+    for feature, other, agreement in drawn.itertuples(index=False):
+        labels = [load(f"{directory}/aligned", "cluster_label", FEATURES[f]).ravel() for f in (feature, other)]
+        differ += unlike(adjusted_rand_score(*labels), agreement)
+    print("numbers of pictures:", "all equal" if not differ else f"{differ} DIFFERENCES")
+    sys.exit(1 if differ else 0)
+
+
 def tables(exported, directory):
     import duckdb
     import pandas
@@ -257,7 +291,7 @@ def tables(exported, directory):
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables, "quality": quality}
+    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables, "quality": quality, "pictures": pictures}
     if len(sys.argv) != 4 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2], sys.argv[3])
