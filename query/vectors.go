@@ -23,6 +23,9 @@ func StatNamesOf(f store.Feature) []string {
 // chunkRows is how many tracks are read in one go.
 const chunkRows = 4096
 
+// dropChunks is after how many chunks what was read leaves this process's memory.
+const dropChunks = 4
+
 // A chunk is the vectors of tracks that follow each other, a row each.
 type chunk struct {
 	first  int // row of the first
@@ -54,6 +57,9 @@ func eachVector(db *store.DB, ids []store.TrackID, f store.Feature, fn func(row 
 		c := <-one
 		if c.err != nil {
 			return c.err
+		}
+		if c.first%(dropChunks*chunkRows) == 0 {
+			db.Drop()
 		}
 		for i := 0; i < len(c.matrix); i += columns {
 			fn(c.first+i/columns, c.matrix[i:i+columns])
@@ -111,6 +117,7 @@ func clustersOf(db *store.DB, c *store.Clustering, f store.Feature, ids []store.
 				}
 				clusters[row] = int32(cluster)
 			}
+			db.Drop()
 			return nil
 		})
 	}

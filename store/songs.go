@@ -66,11 +66,20 @@ func (db *DB) Tracks(span Span) iter.Seq2[*Track, error] {
 	})
 }
 
+// Drop takes what was read of the file from this process's memory, for those who
+// go through all of it: what a memory map shows of the file counts as memory. The
+// system has it still, and reading goes on from there.
+func (db *DB) Drop() { db.snapshot.Drop() }
+
 // TrackIDs returns the IDs of all tracks in row order.
 func (db *DB) TrackIDs() ([]TrackID, error) { return db.trackIDs(Features[0]) }
 
 // TrackIDsWith returns the IDs of the tracks that have a feature, in row order.
 func (db *DB) TrackIDsWith(f Feature) ([]TrackID, error) { return db.trackIDs(f) }
+
+// dropTracks is after how many tracks what was read of them leaves this process's
+// memory.
+const dropTracks = 1 << 16
 
 func (db *DB) trackIDs(f Feature) ([]TrackID, error) {
 	var all []byte
@@ -86,8 +95,11 @@ func (db *DB) trackIDs(f Feature) ([]TrackID, error) {
 			if len(e.Key) != prefix+TrackIDLen {
 				return corrupt(e.Key, "track ID has the wrong length")
 			}
-			all = append(all, e.Key[prefix:]...)
+			if all = append(all, e.Key[prefix:]...); len(all)%(dropTracks*TrackIDLen) == 0 {
+				s.Drop()
+			}
 		}
+		s.Drop()
 		return s.complete(f, uint64(len(all)/TrackIDLen))
 	})
 	// One string for all: a million small ones would cost the collector more

@@ -140,7 +140,12 @@ func (p *plotter) writeData(d *picture.Data) error {
 	}
 	return writeFile(p.data, func(w io.Writer) error {
 		out := render.NewWriter(w, render.Options{Format: format}, table, "")
-		return errors.Join(out.WriteAll(d.Rows), out.Close())
+		for row := range d.All() {
+			if err := out.Write(&row); err != nil {
+				return err
+			}
+		}
+		return out.Close()
 	})
 }
 

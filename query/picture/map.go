@@ -30,12 +30,16 @@ const cutLow, cutHigh = 0.005, 0.995
 func Map(m *query.Map, c *store.Clustering, highlight []store.Cluster) *Picture {
 	p := MapPart(m, c, highlight, WholeMap)
 	p.Data.Columns = []string{"what", "track_id", "cluster", "fold", "x", "y"}
-	for i, id := range m.IDs {
-		var cluster any
-		if m.Clusters != nil && m.Clusters[i] >= 0 {
-			cluster = int(m.Clusters[i])
+	p.Data.Tracks = func(yield func([]any) bool) {
+		for i, id := range m.IDs {
+			var cluster any
+			if m.Clusters != nil && m.Clusters[i] >= 0 {
+				cluster = int(m.Clusters[i])
+			}
+			if !yield([]any{"track", string(id), cluster, nil, m.X[i], m.Y[i]}) {
+				return
+			}
 		}
-		p.Data.add("track", string(id), cluster, nil, m.X[i], m.Y[i])
 	}
 	for _, s := range m.Stars {
 		for fold := range s.X {
@@ -122,7 +126,8 @@ func cut(coordinates []float64) (low, high float64) {
 	if len(coordinates) == 0 {
 		return -1, 1
 	}
-	sorted := slices.Sorted(slices.Values(coordinates))
+	sorted := slices.Clone(coordinates)
+	slices.Sort(sorted)
 	at := func(share float64) float64 { return sorted[int(math.Round(share*float64(len(sorted)-1)))] }
 	low, high = at(cutLow), at(cutHigh)
 	if high-low < 1e-9 {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -93,6 +94,25 @@ type Picture struct {
 type Data struct {
 	Columns []string
 	Rows    [][]any
+	Tracks  iter.Seq[[]any] // rows before these, one for each of what may be a million tracks; or nil
+}
+
+// All yields all rows.
+func (d *Data) All() iter.Seq[[]any] {
+	return func(yield func([]any) bool) {
+		if d.Tracks != nil {
+			for row := range d.Tracks {
+				if !yield(row) {
+					return
+				}
+			}
+		}
+		for _, row := range d.Rows {
+			if !yield(row) {
+				return
+			}
+		}
+	}
 }
 
 func (d *Data) add(values ...any) { d.Rows = append(d.Rows, values) }

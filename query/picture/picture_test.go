@@ -204,7 +204,7 @@ func TestEdges(t *testing.T) {
 					}
 				}
 			}
-			for _, row := range p.Data.Rows {
+			for row := range p.Data.All() {
 				if len(row) != len(p.Data.Columns) {
 					t.Fatalf("row %v of columns %v", row, p.Data.Columns)
 				}
