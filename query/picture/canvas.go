@@ -11,7 +11,6 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
@@ -79,10 +78,6 @@ func (s textStyle) font() font.Font {
 		f.Weight = stdfont.WeightBold
 	}
 	return f
-}
-
-func (s textStyle) of(x text.XAlignment, y text.YAlignment) text.Style {
-	return text.Style{Color: s.color, Font: s.font(), XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler}
 }
 
 // Where a text is put to.
@@ -188,7 +183,7 @@ func newPlot(xLabel, yLabel string) *plot.Plot {
 	p.BackgroundColor = nil
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Color = hair
-		axis.LineStyle.Width = pixels(1)
+		axis.Width = pixels(1)
 		axis.Padding = 0
 		axis.Tick.LineStyle = draw.LineStyle{Color: hair, Width: pixels(1)}
 		axis.Tick.Length = pixels(4)
