@@ -191,6 +191,53 @@ func TestArchives(t *testing.T) {
 	}
 }
 
+// TestArchivesInTurn checks that nothing depends on which of several archives is
+// read faster: when they have versions of the same songs, what is in the store,
+// how often a track has changed, and what is told.
+func TestArchivesInTurn(t *testing.T) {
+	dir := t.TempDir()
+	paths := []string{filepath.Join(dir, "songs")}
+	songs := demo(40, 1)
+	writeDemo(t, paths[0], songs[:8])
+	for i, compress := range []func(*testing.T, []byte) []byte{zstded, nil, gzipped, nil, zstded, nil, gzipped, nil, nil, gzipped} {
+		var members []tarMember
+		for n := range 10 {
+			song := *songs[(7*i+5*n)%len(songs)]
+			song.Title += strconv.Itoa(i)
+			song.Arrays[store.SegmentsStart] = append(slices.Clone(song.Arrays[store.SegmentsStart]), float64(1000+i))
+			members = append(members, regular(fmt.Sprintf("%d.h5", n), songBytes(t, &song)))
+		}
+		b := tarOf(t, members...)
+		if compress != nil {
+			b = compress(t, b)
+		}
+		paths = append(paths, filepath.Join(dir, fmt.Sprintf("%c.tar", 'z'-i)))
+		if err := os.WriteFile(paths[len(paths)-1], b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want string
+	for _, workers := range []int{1, 2, 3, 16} {
+		db := filepath.Join(t.TempDir(), "tatum.db")
+		sum := run(t, db, Options{Paths: paths, Workers: workers})
+		s, err := store.Open(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := s.State()
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprintf("%+v, generation %d", sum, state.Generation)
+		if want == "" {
+			want = got
+		}
+		if got != want || sum.Replaced == 0 || len(sum.Duplicates) <= sum.Replaced {
+			t.Errorf("with %d workers: got %s, want %s", workers, got, want)
+		}
+	}
+}
+
 // TestArchiveUnchanged checks when an archive is opened: not when all of its
 // songs are in and neither its size nor its time has changed.
 func TestArchiveUnchanged(t *testing.T) {

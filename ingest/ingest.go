@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -42,6 +43,10 @@ const (
 	// maxWaiting how many pieces of each, of pipeBuffer bytes or one song.
 	maxQueued  = 64
 	maxWaiting = 16
+
+	// maxArchives is how many archives are read at once, at most. It is no number
+	// of workers: the order in which songs are taken in depends on it.
+	maxArchives = 8
 
 	// gcPercent is how much the heap grows between collections, in per cent.
 	// Songs are short-lived. Measured on 10,000 of them, 200 takes a twentieth
@@ -340,8 +345,8 @@ func (in *ingester) pendingArchives(db *store.DB, archives []*archive) ([]*archi
 }
 
 // read has the files and the members of archives read by workers. It takes in
-// the results of files in the order of paths, and those of an archive in its own
-// order, whichever worker is first. When ctx ends, the workers finish the jobs
+// the results of files in the order of paths, and after them those of archives,
+// each in its own order, whichever worker is first. When ctx ends, the workers finish the jobs
 // they are at.
 func (in *ingester) read(ctx context.Context, files []found, archives []*archive) error {
 	g, stop := errgroup.WithContext(ctx)
@@ -399,14 +404,37 @@ func (q *jobs) sendEnd(end found) {
 	q.queue <- j
 }
 
-// send makes jobs of files and archives. Archives are read beside each other, as
-// many as there are workers. But where they are recorded as parts of one
-// directory they are read one after the other, as they would be unpacked: of
-// members with one name the last one counts.
+// send makes jobs of files, and after those of archives. Archives are read beside
+// each other, and give a job each in turn: in which order songs are taken in does
+// not depend on which archive is read faster, nor on the workers. But where they
+// are recorded as parts of one directory they are read one after the other, as
+// they would be unpacked: of members with one name the last one counts.
 func (in *ingester) send(ctx context.Context, q *jobs, files []found, archives []*archive) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(in.o.Workers + 1)
+	together := 1
+	if in.o.As != "" {
+		together = max(1, len(archives))
+	}
+	part, stop := iter.Pull(slices.Chunk(archives, together))
 	g.Go(func() error {
+		defer stop()
+		next := func() <-chan []found {
+			archives, more := part()
+			if !more {
+				return nil
+			}
+			jobs := make(chan []found, 1)
+			g.Go(func() error { return in.readArchives(ctx, archives, jobs) })
+			return jobs
+		}
+		var turn []<-chan []found
+		for len(turn) < maxArchives {
+			jobs := next()
+			if jobs == nil {
+				break
+			}
+			turn = append(turn, jobs)
+		}
 		for len(files) > 0 {
 			n := jobLen(files, in.o.Workers)
 			if err := q.send(ctx, files[:n]); err != nil {
@@ -414,52 +442,66 @@ func (in *ingester) send(ctx context.Context, q *jobs, files []found, archives [
 			}
 			files = files[n:]
 		}
+		for len(turn) > 0 {
+			jobs := turn[0]
+			turn = turn[1:]
+			files, more := <-jobs
+			if !more {
+				if jobs = next(); jobs != nil {
+					turn = append(turn, jobs)
+				}
+				continue
+			}
+			turn = append(turn, jobs)
+			if files[0].end != nil {
+				q.sendEnd(files[0])
+			} else if err := q.send(ctx, files); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
-	together := 1
-	if in.o.As != "" {
-		together = max(1, len(archives))
-	}
-	for part := range slices.Chunk(archives, together) {
-		g.Go(func() error {
-			for _, a := range part {
-				if err := in.sendArchive(ctx, q, a); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
 	return g.Wait()
 }
 
-// sendArchive makes jobs of the members of an archive, and of its end.
-func (in *ingester) sendArchive(ctx context.Context, q *jobs, a *archive) error {
+// readArchives passes on what makes jobs of the members of archives, and the end
+// of each archive.
+func (in *ingester) readArchives(ctx context.Context, archives []*archive, jobs chan<- []found) error {
+	defer close(jobs)
+	for _, a := range archives {
+		if err := in.readArchive(ctx, a, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *ingester) readArchive(ctx context.Context, a *archive, jobs chan<- []found) error {
 	var files []found
 	var size jobSize
 	flush := func() error {
 		if len(files) == 0 {
 			return nil
 		}
-		err := q.send(ctx, files)
-		files, size = nil, jobSize{}
-		return err
+		select {
+		case jobs <- files:
+			files, size = nil, jobSize{}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return in.stream(ctx, a, func(f found) error {
-		if f.end != nil {
-			err := flush()
-			if err == nil {
-				q.sendEnd(f)
-			}
-			return err
-		}
-		if !size.add(&f) {
+		if f.end != nil || !size.add(&f) {
 			if err := flush(); err != nil {
 				return err
 			}
 			size.add(&f)
 		}
 		files = append(files, f)
+		if f.end != nil {
+			return flush()
+		}
 		return nil
 	})
 }
