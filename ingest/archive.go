@@ -219,11 +219,11 @@ func (s *streamer) member(r io.Reader, h *tar.Header) error {
 		return nil
 	}
 	f.path = s.archive.join(cmp.Or(name, h.Name[:min(len(h.Name), maxName)]))
+	known := s.archive.known[f.path]
+	delete(s.archive.known, f.path) // a member of the same name that follows is another
 	if reason != "" {
 		return s.pass(f, reason)
 	}
-	known := s.archive.known[f.path]
-	delete(s.archive.known, f.path) // a member of the same name that follows is another
 	if !s.in.isPending(&f, known) {
 		return nil
 	}

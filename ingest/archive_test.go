@@ -294,6 +294,37 @@ func TestArchiveUnchanged(t *testing.T) {
 	o.Paths = []string{path}
 	checkCounts(t, run(t, db, o), 1, 0, 0, 0, 0, 1)
 	checkCounts(t, run(t, db, o), 0, 0, 0, 1, 0, 1)
+
+	// What is bad by its name is there, too.
+	path = writeFile(t, "link.tar", tarOf(t, tarMember{Header: tar.Header{Typeflag: tar.TypeSymlink, Name: "x.h5", Linkname: "y"}}))
+	o.Paths, o.Prune = []string{path}, true
+	for range 2 {
+		checkCounts(t, run(t, db, o), 0, 0, 0, 0, 0, 1)
+		if _, known := contents(t, db)[filepath.Join(path, "x.h5")]; !known {
+			t.Error("the link is not remembered")
+		}
+	}
+	o.Prune = false
+
+	// One from which members have gone is opened until they are pruned.
+	both := demo(2, 11)
+	x, y := regular("x.h5", songBytes(t, both[0])), regular("y.h5", songBytes(t, both[1]))
+	path = writeFile(t, "c.tar", tarOf(t, x, y))
+	o.Paths = []string{path}
+	checkCounts(t, run(t, db, o), 2, 0, 0, 0, 0, 0)
+	put(tarOf(t, y), time.Unix(1e9, 0))
+	checkCounts(t, run(t, db, o), 0, 0, 0, 1, 0, 0)
+	o.Prune, o.MaxPrune = true, -1
+	var refused *PruneError
+	if _, err := Run(t.Context(), db, o); !errors.As(err, &refused) || refused.Tracks != 1 {
+		t.Errorf("got %v, want that of 1 track", err)
+	}
+	o.MaxPrune = 0
+	checkCounts(t, run(t, db, o), 0, 0, 1, 1, 0, 0)
+	o.Prune = false
+	checkCounts(t, run(t, db, o), 0, 0, 0, 1, 0, 0)
+	put(bytes.Repeat([]byte{'x'}, len(tarOf(t, y))), time.Unix(1e9, 0)) // not opened
+	checkCounts(t, run(t, db, o), 0, 0, 0, 1, 0, 0)
 }
 
 // TestArchiveCancel checks that an ingest that ended early goes on from there, and

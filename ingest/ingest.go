@@ -613,7 +613,7 @@ func (in *ingester) takeResult(f *intake, file found, r result) error {
 }
 
 // endFile adds the record of a file to the batch. That of an archive tells that
-// all of its members have one.
+// all of its members have one, and no others: what is gone can still be pruned.
 func (in *ingester) endFile(f *intake, file found) error {
 	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Arrays: file.arrays, Tracks: f.tracks, Archive: file.end != nil}
 	if len(f.failures) > 0 {
@@ -635,7 +635,7 @@ func (in *ingester) endFile(f *intake, file found) error {
 			in.missing[path] = true
 		}
 	}
-	if a := file.end; a != nil && (!a.own || a.unread > 0 && record.Bad == nil) {
+	if a := file.end; a != nil && (!a.own || record.Bad == nil && a.unread+len(a.known) > 0) {
 		return nil
 	}
 	in.batch.Files = append(in.batch.Files, record)
