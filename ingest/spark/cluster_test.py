@@ -333,11 +333,27 @@ def archives(cluster, tatum, go, songs):
             for name in sorted(os.listdir(songs)):
                 if name[0] in begins:
                     tar.add(os.path.join(songs, name), name)
-    with open(listed, "w") as f:
-        f.writelines(f"file://{archive}\n" for archive in packed)
-    job = cluster.submit("archives", "--tatum", tatum, "--as", songs, listed, "file://" + out)
-    code, said = cluster.finish(job)
-    check(f"archives: {said}", code == 3 and "2 shards, 2 made, 0 kept" in said, cluster.log("archives")[-3000:])
+    for name, damage in ("cut.tar", b""), ("flipped.tar", b"?" * (1 << 20)):  # where a song has to begin
+        packed.append(os.path.join(cluster.work, name))
+        shutil.copy(packed[0], packed[-1])
+        with tarfile.open(packed[0]) as tar:
+            end = tar.getmembers()[-3].offset
+        with open(packed[-1], "r+b") as f:
+            f.truncate(end)
+            f.seek(end)
+            f.write(damage)
+    # To a directory the damaged ones are enough.
+    for to, some in (os.path.join(cluster.work, "published-here"), packed[2:]), ("file://" + out, packed):
+        with open(listed, "w") as f:
+            f.writelines(f"file://{archive}\n" for archive in some)
+        job = cluster.submit("archives", "--tatum", tatum, "--as", songs, listed, to)
+        code, said = cluster.finish(job)
+        n = len(some)
+        ok = code == 3 and f"{n} shards, {n} made, 0 kept: " in said and said.endswith(f", {n} bad")
+        check(f"archives: {said}", ok, cluster.log("archives")[-3000:])
+        with open(os.path.join(cluster.work, "archives.out")) as f:
+            told = re.findall(r"^ingest\.py: read archive 'file://(.*)': ", f.read(), re.MULTILINE)
+        check("the damaged archives are named", told == packed[2:], told)
     one, merged, shards = os.path.join(cluster.work, "one-a.db"), os.path.join(cluster.work, "merged-a.db"), []
     for manifest in glob.glob(os.path.join(out, "*.json")):
         with open(manifest) as f:

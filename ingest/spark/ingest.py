@@ -32,6 +32,7 @@ machines share, where a shard appears by one rename; or a URI, where a manifest 
 last, and a shard counts if a manifest names it.
 
 A song file that cannot be read is remembered in its shard and listed at the end; it fails nothing.
+Of a damaged archive the songs before the damage are taken, and it is listed too.
 The counts are those of the shards in OUT. Exit codes: 0 done; 1 failed; 2 wrong usage; 3 finished,
 but some input could not be read; 130 interrupted."""
 
@@ -41,6 +42,7 @@ example:
   spark-submit --master spark://head:7077 ingest.py --tatum /opt/tatum list.txt /data/shards
   tatum store merge --db songs.db /data/shards/*.db"""
 
+DAMAGED = ".damaged.json"  # beside a shard: archives that end in damage
 ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.zst|tzst)$", re.IGNORECASE)
 
 
@@ -170,7 +172,10 @@ def report(conf, names, made):
     for name in names:
         if name not in there:
             raise ShardFailed(f"{name} is gone from {conf['out']!r}")
-        counts = (read_manifest if is_uri(conf["out"]) else describe)(conf, there[name])
+        if is_uri(conf["out"]):
+            counts = read_manifest(conf, there[name])
+        else:
+            counts = add_damaged(describe(conf, there[name]), read_damaged(conf, name))
         for key in total:
             total[key] += counts[key]
         for bad in counts["bad"]:
@@ -190,6 +195,13 @@ def describe(conf, db):
     return {key: info[key] for key in ("tracks", "files", "bad_files")} | {"bad": bad}
 
 
+def add_damaged(counts, damaged):
+    """Counts archives that end in damage, of which a shard does not tell where songs are recorded elsewhere."""
+    told = {bad["path"] for bad in counts["bad"]}
+    damaged = [bad for bad in damaged if bad["path"] not in told]
+    return counts | {"bad": counts["bad"] + damaged, "bad_files": counts["bad_files"] + len(damaged)}
+
+
 def make_shard(conf, name, run):
     """Is the task: ingests a run in a directory of the attempt's own, and publishes the shard."""
     if not is_uri(conf["out"]) and os.path.exists(os.path.join(conf["out"], name + ".db")):
@@ -202,7 +214,7 @@ def make_shard(conf, name, run):
         db = os.path.join(work, "shard.db")
         command = [tatum(conf), "ingest", "--quiet", "--db", db, "-o", "json", "--arrays", conf["arrays"]]
         command += ["--workers", str(conf["workers"])]
-        bad = 0
+        bad, damaged = 0, []
         if paths:
             listed = os.path.join(work, "list")
             with open(listed, "w", encoding="utf-8", errors="surrogateescape") as f:
@@ -210,36 +222,51 @@ def make_shard(conf, name, run):
             as_ = ["--as", conf["as"]] if conf["as"] else []
             reader = start([*command, "-0", "--from-file", listed, *as_])
             bad += json.loads(finish(reader, "ingest"))[0]["bad"]
+            damaged += damaged_archives(reader)
         for uri in run:
             if is_uri(uri):
-                bad += stream(conf, work, uri, [*command, "-", "--as", conf["as"] or uri])["bad"]
+                counts, found = stream(conf, work, uri, [*command, "-", "--as", conf["as"] or uri])
+                bad += counts["bad"]
+                damaged += found
         if not os.path.exists(db):
             raise ShardFailed(f"no songs under {run[0]!r}")
-        counts = describe(conf, db)
+        counts = add_damaged(describe(conf, db), damaged)
         if counts["bad_files"] < bad:  # a directory cannot be read, say, and the shard does not tell
             raise ShardFailed(re.sub(r"^tatum: ", "", reader.said.split("\n")[-1]))
-        publish(conf, work, db, name, counts)
+        publish(conf, work, db, name, counts, damaged)
 
 
 def stream(conf, work, uri, command):
-    """Has tatum read an archive while it comes from a file system of Spark's, and returns its counts."""
+    """Has tatum read an archive while it comes from a file system of Spark's, and returns its counts and its damage."""
     source = start(hadoop(conf, work, "-cat", uri))
     reader = start(command, stdin=source.stdout)
     source.stdout.close()
     source.stdout = None
-    counts = finish(reader, f"ingest {uri!r}")
-    finish(source, f"read {uri!r}")  # else it may have been cut short
-    damaged = re.search(r'^tatum: read archive "-": (.*)', reader.said, re.MULTILINE)
-    if damaged:  # which the shard does not tell
-        raise ShardFailed(f"read archive {uri!r}: {damaged.group(1)}")
-    return json.loads(counts)[0]
+    counts = json.loads(finish(reader, f"ingest {uri!r}"))[0]
+    damaged = [bad | {"path": uri} for bad in damaged_archives(reader)]
+    if all(bad["reason"].startswith("cut short") for bad in damaged):  # was it, or could it only not be read?
+        finish(source, f"read {uri!r}")
+    else:  # tatum left off at the damage, where its source may fail
+        source.wait()
+        source.errors.close()
+    return counts, damaged
 
 
-def publish(conf, work, db, name, counts):
+def damaged_archives(reader):
+    """Returns the archives of which tatum said that they end in damage."""
+    said = re.findall(r'^tatum: (read archive) "(.*?)": (.*)', reader.said, re.MULTILINE)
+    return [{"step": step, "path": path, "reason": reason} for step, path, reason in said]
+
+
+def publish(conf, work, db, name, counts, damaged):
     """Makes the shard appear, at once and whole."""
     attempt = f"{name}-{uuid.uuid4().hex[:12]}"
     if not is_uri(conf["out"]):
         part = os.path.join(conf["out"], f".{attempt}.part")
+        if damaged:
+            with open(part, "x", encoding="utf-8") as f:
+                json.dump(damaged, f)
+            os.rename(part, os.path.join(conf["out"], name + DAMAGED))
         with open(db, "rb") as src, open(part, "xb") as dst:
             shutil.copyfileobj(src, dst, 1 << 20)
             dst.flush()
@@ -267,6 +294,14 @@ def published(conf):
 def read_manifest(conf, path):
     with tempfile.TemporaryDirectory() as work:
         return json.loads(finish(start(hadoop(conf, work, "-cat", path)), f"read {path!r}"))
+
+
+def read_damaged(conf, name):
+    try:
+        with open(os.path.join(conf["out"], name + DAMAGED), encoding="utf-8") as f:
+            return json.load(f)
+    except FileNotFoundError:
+        return []
 
 
 def remove_attempts(conf, names):
