@@ -42,10 +42,11 @@ deps:
 demo: build
 	rm -rf demo
 	$(TATUM) demo demo/songs
-	$(TATUM) ingest --db demo/tatum.db demo/songs
+	$(TATUM) ingest --db demo/tatum.db --arrays all demo/songs
 	$(TATUM) cluster --db demo/tatum.db
 	$(TATUM) query track --db demo/tatum.db TRAAPOB12896A14E9C
 	$(TATUM) query members --db demo/tatum.db beats_start 7 --limit 3
+	$(TATUM) query similar --db demo/tatum.db TRAAPOB12896A14E9C --limit 2
 
 # The kept pictures, which a test compares with what is drawn.
 pictures: deps

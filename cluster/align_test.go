@@ -10,7 +10,7 @@ import (
 
 // permutations calls fn with each order of 0 … n-1.
 func permutations(n int, fn func(p []int)) {
-	p := upTo(n)
+	p := listTo(n)
 	var from func(i int)
 	from = func(i int) {
 		if i == n {
@@ -51,7 +51,7 @@ func TestMatchingAgainstBruteForce(t *testing.T) {
 			least := math.Inf(1)
 			permutations(n, func(p []int) { least = min(least, total(cost, p)) })
 			got := matching(cost)
-			if sorted := slices.Sorted(slices.Values(got)); !slices.Equal(sorted, upTo(n)) {
+			if sorted := slices.Sorted(slices.Values(got)); !slices.Equal(sorted, listTo(n)) {
 				t.Fatalf("%v is not a permutation", got)
 			}
 			if sum := total(cost, got); math.Abs(sum-least) > 1e-9 {
@@ -77,7 +77,7 @@ func TestAlignFindsPermutation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, k := range []int{1, 2, 5, 32, 100} {
 		centres := matrix{N: k, Groups: k, Salt: uint64(k)}.make()
-		models := []*Model{testModel(rng, centres, upTo(k))}
+		models := []*Model{testModel(rng, centres, listTo(k))}
 		var orders [][]int
 		for range 4 {
 			order := rng.Perm(k)
@@ -85,7 +85,7 @@ func TestAlignFindsPermutation(t *testing.T) {
 			models = append(models, testModel(rng, centres, order))
 		}
 		clusters := Align(models)
-		if !slices.Equal(clusters[0], upTo(k)) {
+		if !slices.Equal(clusters[0], listTo(k)) {
 			t.Errorf("k = %d: fold 0 became %v", k, clusters[0])
 		}
 		for f, order := range orders {
@@ -98,7 +98,7 @@ func TestAlignFindsPermutation(t *testing.T) {
 
 func TestAlignTiesByIndex(t *testing.T) {
 	same := NewModel(unscaled(), NewMatrix(6, cols))
-	if got := Align([]*Model{same, same}); !slices.Equal(got[1], upTo(6)) {
+	if got := Align([]*Model{same, same}); !slices.Equal(got[1], listTo(6)) {
 		t.Errorf("equal centroids: got %v, want them in order", got[1])
 	}
 }
@@ -179,7 +179,7 @@ func TestAlignOfEmptyAgainstBruteForce(t *testing.T) {
 			}
 			return w
 		}
-		best := judge(upTo(k))
+		best := judge(listTo(k))
 		permutations(k, func(p []int) {
 			if w := judge(p); w.compare(best) < 0 {
 				best = w
@@ -211,7 +211,7 @@ func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 		for i := range turned.Values {
 			turned.Values[i] = bad
 		}
-		if got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)}); !slices.Equal(got[1], upTo(k)) {
+		if got := Align([]*Model{NewModel(s, centres), NewModel(s, turned)}); !slices.Equal(got[1], listTo(k)) {
 			t.Errorf("all %v: got %v, want them in order", bad, got[1])
 		}
 	}

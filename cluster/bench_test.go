@@ -11,8 +11,8 @@ func benchMatrix(n int) Matrix { return matrix{N: n, Groups: 23, Zero: 20}.make(
 
 func BenchmarkFitKMeans(b *testing.B) {
 	rows := benchMatrix(8000)
-	s := FitScaler(rows, upTo(8000))
-	s.Transform(rows, rows, upTo(8000))
+	s := FitScaler(rows, listTo(8000))
+	s.Transform(rows, rows, listTo(8000))
 	f := NewFitter(Defaults())
 	for b.Loop() {
 		if _, err := f.Fit(rows); err != nil {
@@ -54,7 +54,7 @@ func BenchmarkFortyFits(b *testing.B) {
 func BenchmarkKernel(b *testing.B) {
 	const n = 2048
 	rows := benchMatrix(n)
-	index, labels, best := upTo(n), make([]int, n), make([]float64, n)
+	index, labels, best := listTo(n), make([]int, n), make([]float64, n)
 	points := packed(rows.first(width)).at(0)
 	norms, v, limit := make([]float64, n), make([]float64, n*width), new([width]float64)
 	eachKernel(b, func(b *testing.B, _ bool) {

@@ -156,7 +156,7 @@ func TestRunStoresWhatItReports(t *testing.T) {
 // filled in another order, beside another clustering.
 func TestRunDependsOnVectorsOnly(t *testing.T) {
 	path, other := testStore(t, 200), filepath.Join(t.TempDir(), "other.db")
-	putTracks(t, other, upTo(200))
+	putTracks(t, other, listTo(200))
 	mustRun(t, other, Params{Options: testOptions(), Name: "beside", Workers: 3, Features: []store.Feature{2}})
 	mustRun(t, other, Params{Options: testOptions(), Workers: 7})
 	mustRun(t, path, Params{Options: testOptions()})
@@ -242,7 +242,7 @@ func TestAssign(t *testing.T) {
 	path := testStore(t, fitted)
 	mustRun(t, path, Params{Options: testOptions()})
 	before, _ := contentOf(t, path, store.DefaultClustering)
-	putTracks(t, path, upTo(n)[fitted:])
+	putTracks(t, path, listTo(n)[fitted:])
 	calls := 0
 	got, err := assignOn(t, path, store.DefaultClustering, func(int, int) { calls++ })
 	if got != n-fitted || err != nil || calls == 0 {
@@ -326,7 +326,7 @@ func TestAssignKeepsOutOfFold(t *testing.T) {
 			t.Fatalf("forgot %d, %v", n, err)
 		}
 	})
-	putTracks(t, path, upTo(30)[20:]) // ten come back
+	putTracks(t, path, listTo(30)[20:]) // ten come back
 	if n, err := assignOn(t, path, store.DefaultClustering, nil); n != 11 || err != nil {
 		t.Fatalf("assigned %d (%v), want 11", n, err)
 	}
@@ -383,7 +383,7 @@ func TestAssignCancelledGoesOn(t *testing.T) {
 	path := testStore(t, 120)
 	o := testOptions()
 	mustRun(t, path, Params{Options: o})
-	putTracks(t, path, upTo(400)[120:])
+	putTracks(t, path, listTo(400)[120:])
 	w, err := store.OpenWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -299,6 +299,8 @@ func choose(odds []float64, u float64) int {
 func (f *Fitter) assign() {
 	f.panels.pack(f.centroids)
 	label(f.rows, f.index, f.panels, f.best, f.labels)
+	small, n := firstSmall(f.rows.Cols, f.opts.K, len(f.index)), len(f.index)
+	labelSmall(f.rows, f.index[small:], f.panels, f.opts.K, small, n, f.labels[small:])
 }
 
 // label sets labels to the number of the point of panels that is nearest to
@@ -495,8 +497,9 @@ var scratches = sync.Pool{New: func() any {
 
 // Assign writes, for each row of the scaled matrix rows, the number of its
 // nearest centroid to labels and its Euclidean distances to all K centroids to
-// distances, K values a row: MiniBatchKMeans's predict and transform. The
-// distances do not decide the label; rounding differs. Without distances (nil)
+// distances, K values a row: MiniBatchKMeans's predict and transform of each row
+// on its own; with many columns, some rows together may come out otherwise by
+// rounding (see small.go). The distances do not decide the label; rounding differs. Without distances (nil)
 // only labels are written, without labels only distances. A row whose squares
 // overflow has label 0 or that of some far centroid, and distances that are
 // infinite or NaN.

@@ -42,7 +42,7 @@ func TestScalerConstantColumns(t *testing.T) {
 		x[4] = 1e-300 * float64(i) // squares vanish
 	}
 	rows.Row(5)[0] = 99 // not listed, so column 0 is constant
-	s := FitScaler(rows, upTo(5))
+	s := FitScaler(rows, listTo(5))
 	for j, want := range []float64{1, 1, 1, math.Sqrt2, 1, 1} {
 		if s.Scale[j] != want {
 			t.Errorf("scale of column %d: got %v, want %v", j, s.Scale[j], want)
@@ -123,7 +123,7 @@ func TestArgsort(t *testing.T) {
 				t.Errorf("%v, %d values: not sorted", s, n)
 			}
 			slices.Sort(order)
-			if !slices.Equal(order, upTo(n)) {
+			if !slices.Equal(order, listTo(n)) {
 				t.Errorf("%v, %d values: not a permutation", s, n)
 			}
 		}
@@ -223,7 +223,7 @@ func TestModelAssign(t *testing.T) {
 	}
 	stored := NewModel(fitted.Scaler, fitted.KMeans.Centroids)
 	labels, distances := make([]int, 300), make([]float64, 300*o.K)
-	fitted.Assign(rows, upTo(300), labels, distances)
+	fitted.Assign(rows, listTo(300), labels, distances)
 	for i := range 300 {
 		// One row at a time, from a stored model, without distances too.
 		one, d := make([]int, 1), make([]float64, o.K)

@@ -104,17 +104,21 @@ func (fm *foldModels) place(p *placer, b *batch, f store.Feature, first, end int
 }
 
 // NewPlacer returns a function that labels vectors as a clustering does, for
-// [store.CheckOptions].
-func NewPlacer() func(m *store.Model, v store.Vector) (store.Label, []float64) {
+// [store.CheckOptions]. Of two centroids that are equally near but for rounding it
+// takes the one that is given.
+func NewPlacer() func(m *store.Model, v store.Vector, given store.Label) (store.Label, []float64) {
 	models := make(map[*store.Model]*Model)
 	var distances []float64
-	return func(m *store.Model, v store.Vector) (store.Label, []float64) {
+	return func(m *store.Model, v store.Vector, given store.Label) (store.Label, []float64) {
 		if models[m] == nil {
 			models[m], _ = restoredModel(m)
 		}
 		var label [1]int
 		distances = resize(distances, len(m.Centroids))
 		models[m].Assign(Matrix{len(v), v}, []int{0}, label[:], distances)
+		if models[m].KMeans.equallyNear(distances, label[0], int(given)) {
+			return given, distances
+		}
 		return store.Label(label[0]), distances
 	}
 }

@@ -54,8 +54,8 @@ func (m matrix) make() Matrix {
 	return out
 }
 
-// upTo returns 0 … n-1.
-func upTo(n int) []int {
+// listTo returns 0 … n-1.
+func listTo(n int) []int {
 	out := make([]int, n)
 	for i := range out {
 		out[i] = i

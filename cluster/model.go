@@ -54,16 +54,23 @@ func firstOf[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// nearest is Assign, but measures only the distance of each row to the centroid
-// of its label, to the same bit.
+// nearest gives the rows of matrix listed in index the labels that scikit-learn's
+// predict gives to all of them together, and measures the distance of each to the
+// centroid of its label, to the bit that Assign gives.
 func (m *Model) nearest(matrix Matrix, index []int, labels []int, distances []float64) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
+	k, together := m.KMeans.K, len(index)
+	small := firstSmall(matrix.Cols, k, together) // which ends a run of chunk rows
 	for len(index) > 0 {
 		n := min(len(index), chunk)
 		s.scaled = s.scaled.resize(n, matrix.Cols)
 		m.Scaler.Transform(s.scaled, matrix, index[:n])
-		m.KMeans.assign(s, s.scaled, labels[:n], nil)
+		if at := together - len(index); at >= small {
+			labelSmall(s.scaled, s.index[:n], m.KMeans.panels, k, at, together, labels)
+		} else {
+			m.KMeans.assign(s, s.scaled, labels[:n], nil)
+		}
 		for i, l := range labels[:n] {
 			distances[i] = m.KMeans.distance(s.scaled.Row(i), l)
 		}

@@ -82,6 +82,10 @@ func (f *Fitter) extend(index []int, potential float64, c int) float64 {
 	stride := len(s.closest)
 	for p := range s.points.count() {
 		limit := (*[width]float64)(s.closest[p*width:])
+		if smallProduct(s.rows.Cols, len(index), len(s.norms)) {
+			closerSmall(s.trials[p*width:], stride, s.rows, s.norms, s.points.at(p), p, len(index), limit)
+			continue
+		}
 		closer(s.trials[p*width:], stride, s.rows, s.norms, s.points.at(p), limit)
 	}
 	winner, least := 0, math.Inf(1)

@@ -392,7 +392,7 @@ func TestKernelsTrustNobody(t *testing.T) {
 func TestScalerPlainly(t *testing.T) {
 	const n = 200
 	rows := matrix{N: n, Groups: 3, Zero: 5}.make()
-	index := upTo(n)[10 : n-10]
+	index := listTo(n)[10 : n-10]
 	s := FitScaler(rows, index)
 	for j := range cols {
 		var sum, square float64
@@ -417,7 +417,7 @@ func TestScalerCorrectsTheMean(t *testing.T) {
 	for i, x := range []float64{0, 0, 1} {
 		rows.Row(i)[0] = 1<<40 + x
 	}
-	s := FitScaler(rows, upTo(3))
+	s := FitScaler(rows, listTo(3))
 	if want := math.Sqrt(2. / 9); math.Abs(s.Scale[0]-want) > 1e-15 {
 		t.Errorf("got scale %v, want %v", s.Scale[0], want)
 	}

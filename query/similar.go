@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -19,14 +20,14 @@ type Neighbour struct {
 	TrackID  store.TrackID
 	Artist   string
 	Title    string
-	Distance float64 // in [0, 1]; see Distance
+	Distance float64 // in [0, 1]; see Distance and SoundDistance
 }
 
-// SimilarOptions choose among a track's neighbours. The zero value compares all
-// features and takes all tracks. With SameCluster those features are compared
-// that the clustering has.
+// SimilarOptions choose among a track's neighbours. The zero value compares the
+// eight features and takes all tracks. With SameCluster those of the eight are
+// compared that the clustering has.
 type SimilarOptions struct {
-	Feature     *store.Feature    // compare this feature only, if not nil
+	Feature     *store.Feature    // compare this feature only, if not nil; it may be a sound feature
 	Limit       int               // how many tracks to return at most; 0 for all
 	MaxDistance *float64          // leave out tracks farther away, if not nil
 	SameCluster *store.Clustering // only tracks that share the track's cluster in every feature compared, if not nil
@@ -46,7 +47,7 @@ type SimilarOptions struct {
 //
 // Between two tracks it is the mean of the distances of the features compared.
 func Distance(a, b store.Vector) float64 {
-	return newProfile(a).distance(b)
+	return newProfile(a).distance(b, 1)
 }
 
 // The parts of a stat vector.
@@ -98,7 +99,7 @@ func shareOf(v store.Vector) float64 {
 }
 
 // distance returns the Distance of the profile's vector to v.
-func (p *profile) distance(v store.Vector) float64 {
+func (p *profile) distance(v store.Vector, _ float64) float64 {
 	var parts float64
 	for i, x := range p.shape {
 		part := math.Abs(x - squash(v[i]))
@@ -137,8 +138,9 @@ func (p *profile) moved(v store.Vector) float64 {
 
 // Similar returns the tracks nearest to a track, itself left out, nearest first
 // and by track ID among equals. It compares the track with every other one
-// that the options allow; nothing is approximated. It returns
-// store.ErrTrackNotFound when there is no such track, and when SameCluster is
+// that the options allow and that has the feature; nothing is approximated. It returns
+// store.ErrTrackNotFound when there is no such track, ErrNoSound when it lacks the
+// sound feature compared, and when SameCluster is
 // set, store.ErrNotAssigned when the track has no label in it and
 // store.ErrNotClustered when it leaves out a feature compared.
 func Similar(db *store.DB, id store.TrackID, opts SimilarOptions) ([]Neighbour, error) {
@@ -164,7 +166,21 @@ type search struct {
 	id       store.TrackID
 	opts     SimilarOptions
 	features []store.Feature // those compared
-	profiles []*profile      // of the track, by feature compared
+	profiles []measure       // of the track, by feature compared
+}
+
+// A measure compares a track's vector of one feature with those of others. If the
+// distance is more than bound, what it returns is more than bound too.
+type measure interface {
+	distance(v store.Vector, bound float64) float64
+	parts(v store.Vector) []float64 // whose mean is the distance
+}
+
+func newMeasure(f store.Feature, v store.Vector) measure {
+	if f.IsSound() {
+		return newSoundProfile(v)
+	}
+	return newProfile(v)
 }
 
 // A candidate is a track that may become a neighbour.
@@ -194,10 +210,16 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 		return nil, err
 	}
 	for _, f := range s.features {
-		s.profiles = append(s.profiles, newProfile(vectors[f]))
+		if vectors[f] == nil {
+			return nil, fmt.Errorf("%w: %q", ErrNoSound, id)
+		}
+		s.profiles = append(s.profiles, newMeasure(f, vectors[f]))
 	}
 	return s, nil
 }
+
+// ErrNoSound is returned when a track lacks the sound features.
+var ErrNoSound = errors.New("track has no sound features")
 
 // sum returns a track's sum of distances, added up in the order of features. If
 // the sum comes to more than bound, what it returns is more than bound too, but
@@ -209,7 +231,7 @@ func (s *search) sum(vectors *store.Vectors, bound float64, scratch store.Vector
 		if err := vectors.Vector(f, scratch); err != nil {
 			return 0, err
 		}
-		if sum += s.profiles[i].distance(scratch); sum > bound {
+		if sum += s.profiles[i].distance(scratch, bound-sum); sum > bound {
 			break
 		}
 	}
@@ -246,7 +268,7 @@ func (s *search) scan() ([]candidate, error) {
 // scanSpan returns those of the span's tracks that may be among the nearest.
 func (s *search) scanSpan(span store.Span) (list shortlist, err error) {
 	list.init(s)
-	scratch := make(store.Vector, store.NumStats)
+	scratch := make(store.Vector, s.features[0].VectorLen())
 	for v, err := range s.db.Vectors(s.features[0], span) {
 		if err != nil {
 			return list, err
@@ -329,7 +351,7 @@ func (s *search) sharing(c *store.Clustering) ([]candidate, error) {
 		}
 		sum := 0.0
 		for i, f := range s.features {
-			sum += s.profiles[i].distance(vectors[f])
+			sum += s.profiles[i].distance(vectors[f], math.Inf(1))
 		}
 		all = append(all, candidate{id, sum})
 	}

@@ -10,7 +10,7 @@ import (
 type FeatureDistance struct {
 	QueryID, TrackID store.TrackID
 	Feature          store.Feature
-	Distance         float64 // see Distance
+	Distance         float64 // see Distance and SoundDistance
 }
 
 // A Part is what one statistic adds to the distance of two tracks.
@@ -24,7 +24,8 @@ type Part struct {
 
 // FeatureDistances returns the distances of two tracks by each of the features, in
 // their order. The mean is the distance that Similar gives. It returns
-// store.ErrTrackNotFound when there is no such track.
+// store.ErrTrackNotFound when there is no such track, and ErrNoSound when one lacks
+// a sound feature.
 func FeatureDistances(db *store.DB, id, to store.TrackID, features []store.Feature) ([]FeatureDistance, error) {
 	a, b, err := vectorsOfBoth(db, id, to)
 	if err != nil {
@@ -32,15 +33,19 @@ func FeatureDistances(db *store.DB, id, to store.TrackID, features []store.Featu
 	}
 	distances := make([]FeatureDistance, len(features))
 	for i, f := range features {
-		distances[i] = FeatureDistance{id, to, f, Distance(a[f], b[f])}
+		if a[f] == nil || b[f] == nil {
+			return nil, ErrNoSound
+		}
+		distances[i] = FeatureDistance{id, to, f, newMeasure(f, a[f]).distance(b[f], 1)}
 	}
 	return distances, nil
 }
 
 // Parts returns the parts of the distances of two tracks by each of the features:
-// thirty for each, in the order of the features and StatNames. Of the densities
-// each has ten times the difference of the two shares of gaps in its bin, half of
-// which would have to move.
+// thirty for each, in the order of the features and StatNames; or for a sound
+// feature twelve, one for each column, named by its mean. The errors are those of
+// FeatureDistances. Of the densities each has ten times the difference of the two
+// shares of gaps in its bin, half of which would have to move.
 func Parts(db *store.DB, id, to store.TrackID, features []store.Feature) ([]Part, error) {
 	a, b, err := vectorsOfBoth(db, id, to)
 	if err != nil {
@@ -48,8 +53,12 @@ func Parts(db *store.DB, id, to store.TrackID, features []store.Feature) ([]Part
 	}
 	var parts []Part
 	for _, f := range features {
-		for i, part := range newProfile(a[f]).parts(b[f]) {
-			parts = append(parts, Part{id, to, f, StatNames[i], a[f][i], b[f][i], part})
+		if a[f] == nil || b[f] == nil {
+			return nil, ErrNoSound
+		}
+		names := StatNamesOf(f)
+		for i, part := range newMeasure(f, a[f]).parts(b[f]) {
+			parts = append(parts, Part{id, to, f, names[i], a[f][i], b[f][i], part})
 		}
 	}
 	return parts, nil
@@ -63,7 +72,8 @@ func vectorsOfBoth(db *store.DB, id, to store.TrackID) (a, b store.VectorSet, er
 }
 
 // parts returns the parts whose mean is the distance to v.
-func (p *profile) parts(v store.Vector) (parts [store.NumStats]float64) {
+func (p *profile) parts(v store.Vector) []float64 {
+	parts := make([]float64, store.NumStats)
 	for i, x := range p.shape {
 		parts[i] = math.Abs(x - squash(v[i]))
 		if i == skewAt || i == kurtosisAt {

@@ -38,8 +38,9 @@ type CheckOptions struct {
 	Vectors func(arrays *[NumArrays][]float64) (*VectorSet, error)
 
 	// Place, if set, returns what the model of an assignment's fold makes of a
-	// vector, to compare it. The distances are the check's until the next call.
-	Place func(m *Model, v Vector) (Label, []float64)
+	// vector, to compare it; it may take the label given for another that is equally
+	// near. The distances are the check's until the next call.
+	Place func(m *Model, v Vector, given Label) (Label, []float64)
 
 	// Folds, if set, returns the fold that holds out each of so many tracks that a
 	// clustering was trained on by a feature, in row order, to compare them.
@@ -533,7 +534,7 @@ func (k *fitChecker) place(id TrackID, a *Assignment) error {
 	if err := vectors.Vector(a.Feature, v); err != nil {
 		return err
 	}
-	label, distances := k.o.Place(m, v)
+	label, distances := k.o.Place(m, v, a.Label)
 	if label != a.Label || !sameBits(distances, a.Distances) {
 		return errors.New("label and distances are not those of its vector")
 	}

@@ -326,7 +326,7 @@ func TestCheckComparesWithRecomputed(t *testing.T) {
 		vectors[3][7] = math.Nextafter(vectors[3][7], 9)
 		return vectors, nil
 	}
-	place := func(*Model, Vector) (Label, []float64) {
+	place := func(*Model, Vector, Label) (Label, []float64) {
 		a := madePlace(0, testID(1))
 		return a.Label, append(a.Distances[:2:2], 8)
 	}

@@ -1,6 +1,7 @@
 """Random parameters and made-up matrices, for TestFuzzAgainstReference.
 
-usage: python fuzz.py make STREAM COUNT SEED > DIR/NAME.json    what scikit-learn makes of COUNT cases
+usage: python fuzz.py make STREAM COUNT SEED [COLUMNS] > DIR/NAME.json
+                                                               what scikit-learn makes of COUNT cases, of 30 columns
        python fuzz.py again FILE [CASE ...]                    how many labels differ from FILE's on this run
 
 Set OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1, and OPENBLAS_CORETYPE=SkylakeX to
@@ -17,13 +18,13 @@ import sklearn
 from golden import case
 
 
-def parameters(rng):
+def parameters(rng, cols):
     while True:
         n = round(40 * 500 ** rng.random())
         folds, k = rng.randint(2, 10), round(2 * 64 ** rng.random())
         if n - -(-n // folds) >= k:
             break
-    p = dict(N=n, Salt=rng.randrange(1, 1 << 20), K=k, Folds=folds, Groups=rng.randint(1, 150))
+    p = dict(N=n, Cols=cols, Salt=rng.randrange(1, 1 << 20), K=k, Folds=folds, Groups=rng.randint(1, 150))
     p["Seed"] = rng.choice([0, 1, 42, rng.randrange(1 << 32)])
     p["BatchSize"] = rng.choice([2048, 2048, 1024, 256, 100, 3 * k, rng.randint(20, 5000), 100000])
     if rng.random() < 0.4:
@@ -35,9 +36,9 @@ def parameters(rng):
     return p
 
 
-def make(stream, count, seed):
+def make(stream, count, seed, cols=30):
     rng = random.Random(int(seed))
-    cases = [case(**parameters(rng)) for _ in range(int(count))]
+    cases = [case(**parameters(rng, int(cols))) for _ in range(int(count))]
     made = "scikit-learn %s, NumPy %s" % (sklearn.__version__, np.__version__)
     print(json.dumps(dict(Stream=stream, Made=made, Cases=cases)).replace('{"Matrix"', '\n{"Matrix"'))
 

@@ -19,7 +19,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 warnings.filterwarnings("ignore")
-COLS, EVERY = 30, 997
+EVERY = 997
 
 
 def bits(salt, s, a, b):
@@ -36,9 +36,9 @@ def unit(salt, s, a, b):
     return (bits(salt, s, a, b) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def make(N, Salt=0, Groups=1, Distinct=0, Zero=0, Constant=0):
+def make(N, Cols=30, Salt=0, Groups=1, Distinct=0, Zero=0, Constant=0):
     """The twin of matrix.make in matrix_test.go."""
-    i, none, c = np.arange(N), np.zeros(1, dtype=int), np.arange(COLS)
+    i, none, c = np.arange(N), np.zeros(1, dtype=int), np.arange(Cols)
     ident = bits(Salt, 0, i, none) % np.uint64(Distinct) if Distinct else i
     group = bits(Salt, 2, ident, none) % np.uint64(Groups)
     ident, group = ident[:, None], group[:, None]
@@ -113,6 +113,10 @@ CASES = [
     dict(N=211, K=20, Salt=32, Distinct=11, Groups=60, Folds=4),
     dict(N=2000, K=20, Salt=28, Groups=20, BatchSize=500, Folds=3),
     dict(N=3500, K=32, Salt=29, Groups=80, BatchSize=100000, Folds=7),
+    dict(N=41, Cols=90, Salt=33, Groups=5, Zero=4),
+    dict(N=301, Cols=90, Salt=34, Distinct=31, Groups=4, Zero=5, Constant=2),
+    dict(N=2561, Cols=90, Salt=35, Groups=6, Distinct=400),
+    dict(N=2703, Cols=90, Salt=36, Groups=64, K=55, BatchSize=300),
 ]
 
 if __name__ == "__main__":

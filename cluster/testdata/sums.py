@@ -22,13 +22,20 @@ def bits(values):
     return [np.float64(v).tobytes()[::-1].hex() for v in np.ravel(values)]
 
 
-def rows():
+def rows(cols):
     """Squared norms, squared distances to the next row, and for m = 1 … 9 the products of m rows with the last."""
-    X = make(40, Salt=50, Groups=GROUPS)
+    X = make(40, Cols=cols, Salt=50, Groups=GROUPS)
     norms = np.einsum("ij,ij->i", X, X)
     distances = [_euclidean_dense_dense_wrapper(a, b, True) for a, b in zip(X[:-1], X[1:])]
     return dict(Norms=bits(norms), Distances=bits(distances),
                 FirstDots=[bits(X[-1:] @ X[:m].T) for m in range(1, 10)])
+
+
+def products():
+    """Products of some rows with some points, of 90 columns: by the kernel for small matrices up to 1,200 of them."""
+    X = make(90, Cols=90, Salt=51, Groups=GROUPS)
+    for n, k in ((2, 2), (2, 3), (3, 5), (4, 4), (5, 7), (6, 9), (11, 6), (30, 40), (37, 32), (39, 32), (38, 31), (40, 31)):
+        yield dict(Rows=n, Points=k, Dots=bits(X[:n] @ X[90 - k :].T))
 
 
 def lines():
@@ -42,5 +49,5 @@ def lines():
 
 print(json.dumps(dict(
     Made="scikit-learn %s, NumPy %s" % (sklearn.__version__, np.__version__),
-    Rows=rows(), Lines=list(lines()),
-)).replace('{"Length"', '\n{"Length"'))
+    Rows=rows(30), Rows90=rows(90), Products=list(products()), Lines=list(lines()),
+)).replace('{"Length"', '\n{"Length"').replace('{"Rows"', '\n{"Rows"'))

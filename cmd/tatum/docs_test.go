@@ -115,7 +115,7 @@ func demoCommands(t *testing.T) []string {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	var script strings.Builder
-	script.WriteString("exec tatum demo songs\nexec tatum ingest songs\nexec tatum cluster\nexec tatum demo --songs 3 --seed 9 more\n" +
+	script.WriteString("exec tatum demo songs\nexec tatum ingest --arrays all songs\nexec tatum cluster\nexec tatum demo --songs 3 --seed 9 more\n" +
 		"exec tar czf songs.tar.gz songs\nexec find songs -name *.h5\ncp stdout songs.txt\n")
 	n := 0
 	var visit func(cmd *cobra.Command)

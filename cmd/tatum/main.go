@@ -110,7 +110,7 @@ func exitCode(err error) int {
 	case errors.Is(err, errBadInput):
 		return exitBadInput
 	case errors.Is(err, errNotFound), errors.Is(err, store.ErrTrackNotFound),
-		errors.Is(err, store.ErrNotClustered), errors.Is(err, store.ErrNotAssigned),
+		errors.Is(err, store.ErrNotClustered), errors.Is(err, store.ErrNotAssigned), errors.Is(err, query.ErrNoSound),
 		errors.Is(err, query.ErrNoCluster), errors.Is(err, query.ErrNoFold), errors.Is(err, query.ErrNoLabel):
 		return exitNotFound
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"tatum/query"
 	"tatum/query/render"
@@ -13,8 +14,8 @@ import (
 // whyHelp is what similar says of --why and --to.
 const whyHelp = `
 
-With --why the distance of each track is split: without --feature into those of
-the eight features, with it into its parts, one for each statistic, the mean of
+With --why the distance of each track is split, if by rhythm into those of the
+eight features, else into its parts, one for each statistic or column, the mean of
 which it is. With --to ID two tracks are compared, feature by feature, and with
 --why by all parts.`
 
@@ -49,16 +50,24 @@ func splitTable(names []string) render.Table[splitNeighbour] {
 	return t
 }
 
-func runWhy(q *asker, args []string, so query.SimilarOptions, w whyOptions, sameCluster bool, stdin io.Reader, stdout io.Writer) error {
+func runWhy(q *asker, args []string, so query.SimilarOptions, w whyOptions, choose, sameCluster bool, stdin io.Reader, stdout io.Writer) error {
 	o, err := q.outputOptions(stdout)
 	if err != nil {
 		return err
 	}
-	features := store.Features[:]
-	if so.Feature != nil {
-		features = []store.Feature{*so.Feature}
-	}
 	ask := func(db *store.DB) error {
+		if choose && (so.SameCluster == nil || slices.Contains(so.SameCluster.Features, store.Timbre)) {
+			if so.Feature, err = measureOf(db, args[0]); err != nil {
+				return err
+			}
+		}
+		features := store.Features[:]
+		switch {
+		case so.Feature != nil:
+			features = []store.Feature{*so.Feature}
+		case so.SameCluster != nil:
+			features = slices.DeleteFunc(slices.Clone(so.SameCluster.Features), store.Feature.IsSound)
+		}
 		if w.to != "" {
 			return runPair(db, args, features, w, o, stdout)
 		}
@@ -84,11 +93,29 @@ func runWhy(q *asker, args []string, so query.SimilarOptions, w whyOptions, same
 	}
 	return q.withClustering(func(db *store.DB, c *store.Clustering) error {
 		so.SameCluster = c
-		if so.Feature == nil {
-			features = c.Features
-		}
 		return ask(db)
 	})
+}
+
+// measureOf returns by what a track is compared unless it is said: its timbre if it
+// has it, else nil for the rhythm, as of tracks that are named on standard input.
+func measureOf(db *store.DB, id string) (*store.Feature, error) {
+	if id == "-" {
+		return nil, nil
+	}
+	t, err := findTrack(db, id)
+	if exitCode(err) == exitNotFound {
+		return nil, nil // which is said of it when it is its turn
+	}
+	if err != nil {
+		return nil, err
+	}
+	timbre := store.Timbre
+	vectors, err := db.TrackVectors(t.ID, timbre)
+	if err != nil || vectors[timbre] == nil {
+		return nil, err
+	}
+	return &timbre, nil
 }
 
 // splitter returns the names of the parts of a distance by the features, and what

@@ -17,7 +17,7 @@ import (
 // Each song is of one of six styles, which differ in tempo, metre, density and
 // loudness, so that clusters mean something. Of every hundred songs one has no
 // bars, one a single bar, one beats at equal distances, and one is over after
-// five segments: see [DemoKind].
+// five segments: see [DemoKind]. Songs of one artist are alike in timbre.
 func Demo(n int, seed uint64) iter.Seq[*store.Song] {
 	return func(yield func(*store.Song) bool) {
 		for i := range n {
@@ -88,6 +88,15 @@ type demoMaker struct {
 	song *store.Song
 	beat int // length, units
 	end  int // of the song, units
+
+	voice [store.SoundColumns]demoVoice // of the song's timbre
+}
+
+// A demoVoice is what a song sounds like in one coefficient of timbre, so that
+// songs of one artist sound alike.
+type demoVoice struct {
+	mean   int // thousandths
+	spread int // per cent of the usual
 }
 
 func demoSong(seed uint64, i uint32) *store.Song {
@@ -205,7 +214,7 @@ func (m *demoMaker) segments(kind DemoKind) {
 			} else {
 				pitches = append(pitches, m.IntN(700))
 			}
-			timbre = append(timbre, m.near(120000/(k+1)))
+			timbre = append(timbre, m.voice[k].mean+m.near(demoTimbre/(k+1))*m.voice[k].spread/100)
 		}
 		timbre[len(timbre)-12] = 60000 + peak // the first coefficient is loudness
 		t += length
@@ -226,6 +235,7 @@ func (m *demoMaker) describe(seed uint64, i uint32, style, tempo int) {
 	artist := style*len(demoFirst)*len(demoSecond)/len(demoStyles) + m.IntN(len(demoFirst)*len(demoSecond)/len(demoStyles))
 	album := m.IntN(5)
 	r := rand.New(rand.NewPCG(seed, uint64(artist)|1<<40))
+	m.voice = demoVoices(seed, i, artist)
 	t := &m.song.Track
 	t.ID = demoID(m.Rand, seed, i)
 	t.ArtistName = demoFirst[artist%len(demoFirst)] + " " + demoSecond[artist/len(demoFirst)]
@@ -247,6 +257,25 @@ func (m *demoMaker) describe(seed uint64, i uint32, style, tempo int) {
 	t.Mode = int32(min(m.IntN(3), 1))
 	t.Duration = float64(m.end) / demoUnit
 	t.Tempo = float64(tempo) / 1000
+}
+
+// demoTimbre is how far the first coefficient of timbre usually goes, in
+// thousandths; the second goes half as far, and so on.
+const demoTimbre = 120_000
+
+// demoVoices returns the voices of a song: mostly its artist's. They have random
+// numbers of their own, so that all else of a song is as it would be without them.
+func demoVoices(seed uint64, i uint32, artist int) (voices [store.SoundColumns]demoVoice) {
+	ofArtist := rand.New(rand.NewPCG(seed, uint64(artist)|2<<40))
+	ofSong := rand.New(rand.NewPCG(seed, uint64(i)|3<<40))
+	for k := range voices {
+		far := demoTimbre / (k + 1)
+		voices[k] = demoVoice{
+			mean:   ofArtist.IntN(far) - far/2 + (ofSong.IntN(far)-far/2)/5,
+			spread: 40 + ofArtist.IntN(80) + ofSong.IntN(20),
+		}
+	}
+	return voices
 }
 
 // demoID returns a track ID like the MSD's. Its last eight digits are a

@@ -43,24 +43,39 @@ func (c *Calculator) sound(v store.Vector, array []float64) {
 	for j := range mean {
 		mean[j] /= float64(n)
 	}
-	covariances := v[columns:]
 	for at := 0; at < len(c.rows); at += columns {
-		var d [columns]float64
-		for j, x := range (*[columns]float64)(c.rows[at:]) {
-			d[j] = x - mean[j]
-		}
-		rest := covariances
-		for i, a := range d {
-			for j, b := range d[i:] {
-				rest[j] += float64(a * b)
-			}
-			rest = rest[columns-i:]
+		for j := range mean {
+			c.rows[at+j] -= mean[j]
 		}
 	}
+	covariances := v[columns:]
+	for i := range columns {
+		for j := i; j < columns; j += 4 {
+			four := c.products(i, min(j, columns-4))
+			copy(covariances[:columns-j], four[j-min(j, columns-4):])
+			covariances = covariances[min(4, columns-j):]
+		}
+	}
+	covariances = v[columns:]
 	for i := range covariances {
 		covariances[i] /= float64(n - 1)
 	}
 	zeroUnlessFinite(v)
+}
+
+// products returns the sums over the rows of the products of column i with column j
+// and the three after it. Four sums at once do not wait for each other.
+func (c *Calculator) products(i, j int) (sums [4]float64) {
+	var s0, s1, s2, s3 float64
+	for at := 0; at < len(c.rows); at += columns {
+		row := (*[columns]float64)(c.rows[at:])
+		a, b := row[i], (*[4]float64)(row[j:])
+		s0 += float64(a * b[0])
+		s1 += float64(a * b[1])
+		s2 += float64(a * b[2])
+		s3 += float64(a * b[3])
+	}
+	return [4]float64{s0, s1, s2, s3}
 }
 
 // appendFinite appends the rows of an array that have no NaN and no infinity.

@@ -6,10 +6,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +31,8 @@ func TestNPY(t *testing.T) {
 		if err := export.NPY(context.Background(), db.DB, db.Clustering, dir, export.NPYOptions{Aligned: aligned}); err != nil {
 			t.Fatal(err)
 		}
-		if got := names(t, dir); len(got) != 4*store.NumFeatures+1 {
-			t.Errorf("got %d files, want 33: %v", len(got), got)
+		if got := names(t, dir); len(got) != npyFiles {
+			t.Errorf("got %d files, want %d: %v", len(got), npyFiles, got)
 		}
 		if got := names(t, filepath.Dir(dir)); !slices.Equal(got, []string{"where"}) {
 			t.Errorf("beside the directory: got %v, want nothing else", got)
@@ -41,10 +41,33 @@ func TestNPY(t *testing.T) {
 		if len(ids) != 20 {
 			t.Fatalf("track_ids.txt: got %d IDs, want 20", len(ids))
 		}
+		for _, f := range store.SoundFeatures {
+			checkSoundStats(t, dir, f, ids)
+		}
 		for f, name := range npyNames {
 			checkFeature(t, db, store.Feature(f), dir, name, ids, aligned)
 		}
 	}
+}
+
+// npyFiles is how many files there are: of each of the eight features four, the
+// stat vectors of the sound features, and the IDs.
+const npyFiles = 4*store.NumFeatures + len(store.SoundFeatures) + 1
+
+// checkSoundStats compares a sound feature's stat vectors, NaN of songs that lack
+// it.
+func checkSoundStats(t *testing.T, dir string, f store.Feature, ids []string) {
+	t.Helper()
+	var want []float64
+	for i := range ids {
+		v := madeup.Vectors(i)[f]
+		if v == nil {
+			v = slices.Repeat(store.Vector{math.NaN()}, f.VectorLen())
+		}
+		want = append(want, v...)
+	}
+	name := strings.TrimPrefix(f.String(), "segments_")
+	compare(t, dir, "stats_"+name, want, f.VectorLen())
 }
 
 // checkFeature compares a feature's files with what the store says.
@@ -94,7 +117,7 @@ func compare[E any](t *testing.T, dir, name string, want []E, columns int) {
 	if err := r.Read(&got); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got, want) {
+	if fmt.Sprint(got) != fmt.Sprint(want) { // NaN for NaN
 		t.Errorf("%s: got %v, want %v", name, got, want)
 	}
 }
@@ -190,8 +213,8 @@ func TestReplaceDirectory(t *testing.T) {
 		if err := npy(test.dir); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		if got := names(t, dir); len(got) != 33 {
-			t.Errorf("%s: got %d files, want 33", test.name, len(got))
+		if got := names(t, dir); len(got) != npyFiles {
+			t.Errorf("%s: got %d files, want %d", test.name, len(got), npyFiles)
 		}
 		if got := names(t, parent); !slices.Equal(got, []string{"link", "out"}) {
 			t.Errorf("%s: got %v beside the directory", test.name, got)
@@ -204,8 +227,8 @@ func TestReplaceDirectory(t *testing.T) {
 	if err := npy(dir); !errors.As(err, &occupied) || occupied.Name != "thesis.txt" {
 		t.Errorf("another file: got error %v, want OccupiedError of thesis.txt", err)
 	}
-	if got := names(t, dir); len(got) != 34 {
-		t.Errorf("another file: got %d files, want the 34 that were there", len(got))
+	if got := names(t, dir); len(got) != npyFiles+1 {
+		t.Errorf("another file: got %d files, want the %d that were there", len(got), npyFiles+1)
 	}
 	if err := npy(filepath.Join(dir, "thesis.txt")); !errors.As(err, &occupied) {
 		t.Errorf("a file: got error %v, want OccupiedError", err)

@@ -182,6 +182,31 @@ func TestCSV(t *testing.T) {
 	for i, record := range records[1:] {
 		checkStats(t, i, record[0], record[1], func(j int) float64 { return *parseFloat(t, record[2+j]) })
 	}
+	records = readCSV(t, dir, "sound.csv")
+	if want := append([]string{"track_id", "feature"}, query.SoundStatNames[:]...); !slices.Equal(records[0], want) {
+		t.Errorf("sound: got columns %v, want %v", records[0], want)
+	}
+	records = records[1:]
+	for _, f := range store.SoundFeatures {
+		for song := range labelled + unlabelled {
+			v := madeup.Vectors(song)[f]
+			if v == nil {
+				continue
+			}
+			if records[0][0] != string(madeup.ID(song)) || records[0][1] != f.String() {
+				t.Fatalf("sound: got %v of %s, want %v of song %d", records[0][1], records[0][0], f, song)
+			}
+			for j, want := range v {
+				if got := *parseFloat(t, records[0][2+j]); got != want {
+					t.Errorf("sound, song %d, %s: got %v, want %v", song, query.SoundStatNames[j], got, want)
+				}
+			}
+			records = records[1:]
+		}
+	}
+	if len(records) > 0 {
+		t.Errorf("sound: %d rows more than wanted", len(records))
+	}
 }
 
 func readCSV(t *testing.T, dir, name string) [][]string {

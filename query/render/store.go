@@ -59,6 +59,7 @@ var Info = Table[store.Info]{Transpose: true, Columns: []Column[store.Info]{
 	{Name: "path", Title: "Store", Value: func(i *store.Info) any { return i.Path }},
 	{Name: "format", Title: "Format", Value: func(i *store.Info) any { return i.FormatVersion }},
 	{Name: "tracks", Title: "Tracks", Value: func(i *store.Info) any { return i.Tracks }},
+	{Name: "sound", Title: "with sound features", Value: func(i *store.Info) any { return i.Sound }},
 	{Name: "files", Title: "Files", Value: func(i *store.Info) any { return i.Files }},
 	{Name: "bad_files", Title: "Bad files", Value: func(i *store.Info) any { return i.BadFiles }},
 	{Name: "clusterings", Title: "Clusterings", Value: clusteringNames},

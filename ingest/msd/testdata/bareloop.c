@@ -1,11 +1,12 @@
 /*
  * bareloop opens each MSD song file named on standard input (one path a line),
- * reads the eight feature arrays with H5Dread and prints the number of files,
- * the number of values and the CPU seconds used. It checks nothing, so it is
+ * reads the eight feature arrays, or with "all" all fifteen of /analysis, with
+ * H5Dread and prints the number of files, the number of values and the CPU
+ * seconds used. It checks nothing, so it is
  * the floor that package msd's reader is measured against.
  *
  *	cc -O2 -o bareloop bareloop.c -I/usr/include/hdf5/serial -lhdf5_serial
- *	find songs -name '*.h5' | ./bareloop [PASSES]
+ *	find songs -name '*.h5' | ./bareloop [PASSES [all]]
  */
 #include <hdf5.h>
 #include <stdio.h>
@@ -13,10 +14,14 @@
 #include <string.h>
 #include <time.h>
 
-static const char *names[8] = {
+static const char *names[15] = {
 	"/analysis/bars_start", "/analysis/beats_start", "/analysis/sections_start",
 	"/analysis/segments_loudness_max", "/analysis/segments_loudness_max_time",
 	"/analysis/segments_loudness_start", "/analysis/segments_start", "/analysis/tatums_start",
+	/* and the others: */
+	"/analysis/bars_confidence", "/analysis/beats_confidence", "/analysis/sections_confidence",
+	"/analysis/segments_confidence", "/analysis/segments_pitches", "/analysis/segments_timbre",
+	"/analysis/tatums_confidence",
 };
 
 static double *buf;
@@ -47,6 +52,7 @@ int main(int argc, char **argv)
 {
 	static char paths[100000][512];
 	long count = 0, files = 0, passes = argc > 1 ? atol(argv[1]) : 1;
+	int arrays = argc > 2 && !strcmp(argv[2], "all") ? 15 : 8;
 	long long values = 0;
 
 	while (count < 100000 && fgets(paths[count], sizeof paths[0], stdin)) {
@@ -58,7 +64,7 @@ int main(int argc, char **argv)
 	for (long p = 0; p < passes; p++)
 		for (long i = 0; i < count; i++) {
 			hid_t file = H5Fopen(paths[i], H5F_ACC_RDONLY, H5P_DEFAULT);
-			for (int a = 0; a < 8; a++)
+			for (int a = 0; a < arrays; a++)
 				values += read_array(file, names[a]);
 			H5Fclose(file);
 			files++;

@@ -100,13 +100,23 @@ func Song(i int) *store.Song {
 		s.Arrays[store.SegmentsTimbre][j] = float64(j) / 2
 	}
 	s.Arrays[store.SegmentsTimbre][1] = math.NaN()
+	if HasSound(i) {
+		s.Arrays[store.SegmentsPitches] = make([]float64, 24)
+	}
 	return s
 }
+
+// HasSound reports whether song i has the sound features.
+func HasSound(i int) bool { return i%4 != 3 }
 
 // Vectors returns the stat vectors of song i. They are no statistics of its
 // arrays; some components are zero in all songs, as histograms are.
 func Vectors(i int) *store.VectorSet {
-	v := store.NewVectors(store.Features[:])
+	features := store.Features[:]
+	if HasSound(i) {
+		features = store.AllFeatures
+	}
+	v := store.NewVectors(features)
 	rng := rand.New(rand.NewPCG(7, uint64(i)))
 	for _, f := range store.Features {
 		for j := range v[f] {
@@ -116,6 +126,11 @@ func Vectors(i int) *store.VectorSet {
 					v[f][j] = math.Abs(v[f][j])
 				}
 			}
+		}
+	}
+	for _, f := range features[store.NumFeatures:] {
+		for j := range v[f] {
+			v[f][j] = 10 * (rng.Float64() + float64(i%K)/2)
 		}
 	}
 	return v

@@ -23,11 +23,12 @@ check() {
 	mkdir "$dir"
 	echo "== $1, $3"
 	"$2" "$here/reference.py" fit "$3" "$dir/reference" &&
-		"$tatum" ingest --quiet --db "$dir/tatum.db" "$3" &&
+		"$tatum" ingest --quiet --db "$dir/tatum.db" --arrays all "$3" &&
 		"$tatum" cluster --quiet --db "$dir/tatum.db" --random-stream "$1" -o json >"$dir/report.json" &&
 		"$tatum" export npy --db "$dir/tatum.db" "$dir/tatum" &&
 		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
 		quality "$dir" "$2" &&
+		sound "$dir" "$2" "$1" &&
 		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2" && pictures "$dir" "$2"; }; }
 }
 
@@ -56,6 +57,13 @@ pictures() {
 	done
 	"$tatum" plot features --db "$1/tatum.db" --out "$1/features.svg" --data "$1/features.csv" &&
 		"$2" "$here/reference.py" pictures "$1/tatum" "$1"
+}
+
+# sound DIR PYTHON STREAM: timbre and pitches
+sound() {
+	"$tatum" cluster --quiet --db "$1/tatum.db" --random-stream "$3" --features all --name sound >/dev/null &&
+		"$tatum" export npy --db "$1/tatum.db" --name sound "$1/sound" &&
+		"$2" "$here/reference.py" sound "$1/reference" "$1/sound"
 }
 
 # tables DIR PYTHON: the tables that tatum exports, read by others

@@ -2,6 +2,8 @@
 
 usage: reference.py fit SONGS_DIR OUT_DIR         write stats_*, cluster_label_*, cluster_distance_*.npy; print seconds
        reference.py compare OUT_DIR EXPORT_DIR    compare them with the files of `tatum export npy`
+       reference.py sound OUT_DIR EXPORT_DIR      compare the vectors of timbre and pitches, and their labels with what
+                                                  scikit-learn makes of tatum's vectors
        reference.py golden OUT_DIR FILE           write them in short, for the tests that have no Python
        reference.py tables EXPORT_DIR TABLES_DIR  read TABLES_DIR/{parquet,csv} back with pandas and DuckDB, and compare
                                                   them with the files of `tatum export npy`
@@ -40,6 +42,7 @@ FEATURES = {  # array of /analysis: name of its files
     "segments_start": "segments_start",
     "tatums_start": "tatums_start",
 }
+SOUND = {"segments_pitches": "pitches", "segments_timbre": "timbre"}
 SKEW, KURTOSIS = 4, 5
 EPS = 2.0**-52
 
@@ -90,6 +93,14 @@ def stat_matrix(arrays):
     return np.nan_to_num(np.vstack([stat_vector(a) for a in arrays]), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def sound_vector(x):
+    """Means of the twelve columns, then the upper triangle of their covariances."""
+    x = x[np.isfinite(x).all(axis=1)]
+    if len(x) < 2:
+        return np.zeros(90)
+    return np.concatenate([np.mean(x, axis=0), np.cov(x.T)[np.triu_indices(12)]])
+
+
 def out_of_fold(x, k=32, folds=5, seed=42, batch_size=2048):
     distances, labels, fold_of = np.zeros((len(x), k)), np.zeros(len(x), dtype=int), np.zeros(len(x), dtype=int)
     for fold, (train, held) in enumerate(KFold(n_splits=folds, shuffle=True, random_state=seed).split(x)):
@@ -119,6 +130,8 @@ def fit(songs_dir, out_dir):
         np.save(f"{out_dir}/cluster_label_{name}.npy", labels)
         np.save(f"{out_dir}/cluster_distance_{name}.npy", distances)
         np.save(f"{out_dir}/fold_{name}.npy", fold_of)
+    for feature, name in SOUND.items():
+        np.save(f"{out_dir}/stats_{name}.npy", np.vstack([sound_vector(a) for a in read_arrays(songs.values(), feature)]))
     with open(f"{out_dir}/track_ids.txt", "w") as f:
         f.writelines(i + "\n" for i in songs)
     print(f"reference: {len(songs)} songs,", ", ".join(f"{k} {v:.2f} s" for k, v in seconds.items()))
@@ -155,6 +168,33 @@ def compare_feature(ours, theirs, name):
         f"{distances} distances (bits: {int(np.sum(want != got))} of {want.size}), {files} label files"
     )
     return stats + skews + kurts + labels + folds + distances + files
+
+
+def compare_sound(ours, theirs, name):
+    """Return the numbers of differences, and print them."""
+    want, got = load(theirs, "stats", name), load(ours, "stats", name)
+    means = int(np.sum(want[:, :12].view(np.int64) != got[:, :12].view(np.int64)))
+    i, j = np.triu_indices(12)
+    variances = want[:, 12:][:, i == j]
+    scale = np.sqrt(variances[:, i] * variances[:, j])
+    covariances = int(np.sum(np.abs(want[:, 12:] - got[:, 12:]) > 1e-12 * scale))
+    labels, distances, folds = out_of_fold(got)
+    labels = int(np.sum(labels != load(ours, "cluster_label", name)))
+    folds = int(np.sum(folds != load(ours, "fold", name)))
+    d = load(ours, "cluster_distance", name)
+    far = np.maximum(d, distances) > 1e-6  # the root of what rounding leaves of nothing
+    apart = int(np.sum(far & (np.abs(d - distances) > 1e-9 * distances)))
+    print(
+        f"{name:15} differ: {means} means, {covariances} covariances, {labels} labels of {len(d)}, {folds} folds, "
+        f"{apart} distances (bits: {int(np.sum(d != distances))} of {d.size})"
+    )
+    return means + covariances + labels + folds + apart
+
+
+def sound(theirs, ours):
+    differ = sum(compare_sound(ours, theirs, name) for name in SOUND.values())
+    print("sound features:", "all equal" if differ == 0 else f"{differ} DIFFERENCES")
+    sys.exit(1 if differ else 0)
 
 
 def compare(theirs, ours):
@@ -285,13 +325,20 @@ def tables(exported, directory):
             for column, want in (("label", labels), ("fold", folds), ("distance", distances)):
                 differ += not np.array_equal(tracks[f"{feature}_{column}"].to_numpy(), want)
             differ += not np.array_equal(rows.to_numpy(dtype=float), load(exported, "stats", name))
+        rows = read(f"{path}/sound.{format}")
+        for feature, name in SOUND.items():
+            values = rows[rows["feature"] == feature].drop(columns=["track_id", "feature"]).to_numpy(dtype=float)
+            differ += not np.array_equal(values, load(exported, "stats", name))
     print(f"tables read by pandas {pandas.__version__}, DuckDB {duckdb.__version__}:", "all equal" if not differ else f"{differ} DIFFERENCES")
     sys.exit(1 if differ else 0)
 
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
-    commands = {"fit": fit, "compare": compare, "golden": golden, "tables": tables, "quality": quality, "pictures": pictures}
+    commands = {
+        "fit": fit, "compare": compare, "golden": golden, "tables": tables, "quality": quality, "pictures": pictures,
+        "sound": sound,
+    }
     if len(sys.argv) != 4 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2], sys.argv[3])
