@@ -365,6 +365,7 @@ func trackPage(q *question) (*layout, error) {
 		Clustering *store.Clustering
 		Places     *table
 		Hint       string // why there are no places
+		Measures   tabs
 		Similar    *table
 		Later      string // where similar songs can be asked for, when it takes time
 		Stats      *table
@@ -395,14 +396,19 @@ func trackPage(q *question) (*layout, error) {
 		}
 	}
 
-	similar, err := q.similar(t.ID)
+	by, all, err := q.by(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	content.Measures = measureTabs(t.ID, by, all)
+	similar, err := q.similar(t.ID, by)
 	switch {
 	case errors.Is(err, errScan) && q.info.Tracks > inlineTracks:
-		content.Later = trackPath(t.ID) + "/similar"
+		content.Later = similarPath(t.ID, by.name)
 	case err != nil:
 		return nil, err
 	default:
-		content.Similar = similarTable(t.ID, similar)
+		content.Similar = similarTable(t.ID, by, similar)
 	}
 
 	stats, err := query.Stats(q.db, t.ID)
@@ -515,16 +521,16 @@ func readSound(q *question) ([]query.FeatureStats, error) {
 	return query.Stats(q.db, t.ID, store.SoundFeatures[:]...)
 }
 
-func similarTable(id store.TrackID, rows []query.Neighbour) *table {
+func similarTable(id store.TrackID, by measure, rows []query.Neighbour) *table {
 	shown := render.Neighbours
 	shown.Columns = append(shown.Columns[:len(shown.Columns):len(shown.Columns)], render.Column[query.Neighbour]{
 		Name: "compare", Title: "Compare", Value: func(*query.Neighbour) any { return "side by side" }})
-	return tableOf("Songs most like this one", shown, rows, func(row *query.Neighbour, column string) string {
+	return tableOf("Songs most like this one by "+by.name, shown, rows, func(row *query.Neighbour, column string) string {
 		if column == "compare" {
 			return pairPath(id, row.TrackID)
 		}
 		return songLink(row.TrackID, column)
-	}).at(trackPath(id)+"/similar", nil)
+	}).at(trackPath(id)+"/similar", url.Values{"by": {by.name}})
 }
 
 func similarPage(q *question) (*layout, error) {
@@ -532,13 +538,17 @@ func similarPage(q *question) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.similar(t.ID)
+	by, all, err := q.by(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := q.similar(t.ID, by)
 	if err != nil {
 		return nil, err
 	}
 	return &layout{Title: "Like " + songTitle(t), Content: map[string]any{
 		"Track": t, "Name": songName(t), "Artist": render.Clean(t.ArtistName),
-		"Song": trackPath(t.ID), "Similar": similarTable(t.ID, rows)}}, nil
+		"Song": trackPath(t.ID), "Measures": measureTabs(t.ID, by, all), "Similar": similarTable(t.ID, by, rows)}}, nil
 }
 
 func readSimilar(q *question) ([]query.Neighbour, error) {
@@ -546,7 +556,25 @@ func readSimilar(q *question) ([]query.Neighbour, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.similar(t.ID)
+	by, _, err := q.by(t.ID)
+	if err != nil {
+		return nil, err
+	}
+	return q.similar(t.ID, by)
+}
+
+// similarPath is where songs like a track are, by a measure.
+func similarPath(id store.TrackID, by string) string {
+	return address(trackPath(id)+"/similar", url.Values{"by": {by}})
+}
+
+// measureTabs lead to what is like a track by other measures.
+func measureTabs(id store.TrackID, by measure, all []measure) tabs {
+	t := tabs{Here: by.name}
+	for _, m := range all {
+		t.Tabs = append(t.Tabs, link{m.name, similarPath(id, m.name)})
+	}
+	return t
 }
 
 // Two songs.
@@ -585,7 +613,7 @@ func readDistances(q *question) ([]query.FeatureDistance, error) {
 
 // A feature's clusters.
 
-// Tabs lead from one feature to the others.
+// Tabs lead from one thing to its likes.
 type tabs struct {
 	Here string
 	Tabs []link

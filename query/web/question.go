@@ -156,17 +156,54 @@ func (q *question) pageNumber() (int, error) {
 // numSimilar is how many similar songs are listed.
 const numSimilar = 20
 
+// A measure is what songs are compared by.
+type measure struct {
+	name    string
+	feature *store.Feature // nil for the eight together
+}
+
+// measures returns what a track can be compared by, what serves best first.
+func (q *question) measures(id store.TrackID) ([]measure, error) {
+	rhythm := measure{"rhythm", nil}
+	vectors, err := q.db.TrackVectors(id, store.SoundFeatures[:]...)
+	if err != nil || vectors[store.Timbre] == nil {
+		return []measure{rhythm}, err
+	}
+	timbre, pitches := store.Timbre, store.Pitches
+	return []measure{{"timbre", &timbre}, {"pitches", &pitches}, rhythm}, nil
+}
+
+// by returns the measure asked for, and all that the track can be compared by.
+func (q *question) by(id store.TrackID) (measure, []measure, error) {
+	all, err := q.measures(id)
+	if err != nil {
+		return measure{}, nil, err
+	}
+	name := q.FormValue("by")
+	for i, m := range all {
+		if m.name == name || name == "" && i == 0 {
+			return m, all, nil
+		}
+	}
+	p := &problem{status: http.StatusBadRequest, what: fmt.Sprintf("This song cannot be compared by %q", name),
+		next: "Timbre and pitches are there for songs that were read with tatum ingest --arrays all. It can be compared by these."}
+	for _, m := range all {
+		p.links = append(p.links, link{m.name, similarPath(id, m.name)})
+	}
+	return measure{}, nil, p
+}
+
 // similar returns the songs most like a track, or errScan while it may not go
 // through all tracks to find them.
-func (q *question) similar(id store.TrackID) ([]query.Neighbour, error) {
-	key := "similar " + q.songs() + " " + string(id)
+func (q *question) similar(id store.TrackID, by measure) ([]query.Neighbour, error) {
+	key := fmt.Sprintf("similar %s %s %s", q.songs(), id, by.name)
 	if rows, ok := cached[[]query.Neighbour](&q.server.answers, key); ok {
 		return rows, nil
 	}
 	if err := q.scan(); err != nil {
 		return nil, err
 	}
-	rows, err := query.Similar(q.db, id, query.SimilarOptions{Limit: numSimilar})
+	rows, err := query.Similar(q.db, id, query.SimilarOptions{Feature: by.feature, Limit: numSimilar})
 	if err == nil {
 		q.server.answers.put(key, rows, 100*len(rows))
 	}

@@ -361,6 +361,28 @@ func TestMap(t *testing.T) {
 	s.want(to.Path+"?"+to.RawQuery, http.StatusOK, "Whole map", "Farther")
 }
 
+// TestSimilarBy compares songs by what they have.
+func TestSimilarBy(t *testing.T) {
+	s := newSite(t, madeup.Write(t, 60, 0))
+	for i := range 8 {
+		path := "/track/" + string(madeup.ID(i)) + "/similar"
+		plain, rhythm := s.want(path+".json", http.StatusOK), s.want(path+".json?by=rhythm", http.StatusOK)
+		if !madeup.HasSound(i) {
+			if plain.body != rhythm.body {
+				t.Errorf("song %d, without sound features: not by rhythm", i)
+			}
+			s.want(path+"?by=timbre", http.StatusBadRequest, "tatum ingest --arrays all", "by=rhythm")
+			continue
+		}
+		timbre, pitches := s.want(path+".json?by=timbre", http.StatusOK), s.want(path+".json?by=pitches", http.StatusOK)
+		if plain.body != timbre.body || timbre.body == rhythm.body || timbre.body == pitches.body {
+			t.Errorf("song %d is compared by one thing as by another", i)
+		}
+		s.want(path, http.StatusOK, "by timbre", "?by=pitches", "?by=rhythm")
+	}
+	s.want("/track/"+string(madeup.ID(1))+"/similar?by=colour", http.StatusBadRequest, "cannot be compared by")
+}
+
 // TestMissing asks for what is not there, and wants to be told what to do next.
 func TestMissing(t *testing.T) {
 	s := newSite(t, madeup.Write(t, 60, 0))
