@@ -66,8 +66,9 @@ type Spot struct {
 
 // MapPart is a part of a map, without its numbers.
 func MapPart(m *query.Map, c *store.Clustering, highlight []store.Cluster, part Part) *Picture {
-	p := &Picture{Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, height: 720, scaled: true}
+	p := &Picture{Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, scaled: true}
 	d := newMapDrawing(m, highlight, part)
+	p.height = d.height(p.width)
 	p.Finding = d.finding(c)
 	p.notes = d.notes
 	p.draw = d.draw
@@ -193,6 +194,15 @@ func (d *mapDrawing) axes(r rect) (inside rect, scale float64) {
 	scale = min(r.w/(d.maxX-d.minX), r.h/(d.maxY-d.minY))
 	r.w, r.h = scale*(d.maxX-d.minX), scale*(d.maxY-d.minY)
 	return r.round(), scale
+}
+
+// height returns the height of a picture of that width of which the map fills all
+// that its title and notes leave, unless the map is higher than wide.
+func (d *mapDrawing) height(width int) int {
+	const lines = 110 // pixels of title and notes
+	whole := rect{w: float64(width), h: math.Inf(1)}
+	inside, _ := d.axes(whole.inset(margin, 0, margin, 0))
+	return min(width*4/5, int(inside.h)+4+38+lines)
 }
 
 func (d *mapDrawing) draw(c *canvas, r rect) {
