@@ -19,12 +19,9 @@ import (
 )
 
 // kills is how often the tests below kill a process; TATUM_KILLS raises it.
-func kills(t *testing.T) int {
+func kills() int {
 	if n, err := strconv.Atoi(os.Getenv("TATUM_KILLS")); err == nil {
 		return n
-	}
-	if testing.Short() {
-		t.Skip("starts processes")
 	}
 	return 3
 }
@@ -139,8 +136,9 @@ func copyFile(t *testing.T, dst, src string) {
 // TestKilledClusterLeavesOldOne kills `tatum cluster` at random moments: the
 // clustering in the store is the old one or, if it was done, the new one.
 func TestKilledClusterLeavesOldOne(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills(t)
+	dir, n := t.TempDir(), kills()
 	path := filepath.Join(dir, "tatum.db")
 	putSongs(t, path, 0, 1500)
 	args := func(seed int) []string {
@@ -177,8 +175,9 @@ func TestKilledClusterLeavesOldOne(t *testing.T) {
 // TestKilledAssignGoesOn kills `tatum cluster assign` at random moments: tracks
 // have the labels they get in the end, or none yet.
 func TestKilledAssignGoesOn(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills(t)
+	dir, n := t.TempDir(), kills()
 	base, path := filepath.Join(dir, "base.db"), filepath.Join(dir, "tatum.db")
 	putSongs(t, base, 0, 600)
 	runTatum(t, "cluster", "--quiet", "--db", base, "-k", "128") // so that a batch is small
@@ -221,7 +220,8 @@ func TestKilledAssignGoesOn(t *testing.T) {
 
 // TestInterruptedAssignGoesOn ends `tatum cluster assign` with SIGINT half way.
 func TestInterruptedAssignGoesOn(t *testing.T) {
-	kills(t)
+	skipShort(t)
+	kills()
 	path := filepath.Join(t.TempDir(), "tatum.db")
 	putSongs(t, path, 0, 600)
 	runTatum(t, "cluster", "--quiet", "--db", path, "-k", "400") // so that a batch is small

@@ -27,6 +27,7 @@ func runScript(t *testing.T, script string) {
 // them. Of `make demo` it runs the commands of the Makefile; what is for a shell
 // a shell runs.
 func TestReadme(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -113,6 +114,7 @@ func demoCommands(t *testing.T) []string {
 // TestExamples runs the examples of every command's help, each on a store of
 // the demo's songs.
 func TestExamples(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	var script strings.Builder
 	script.WriteString("exec tatum demo songs\nexec tatum ingest --arrays all songs\nexec tatum cluster\nexec tatum demo --songs 3 --seed 9 more\n" +

@@ -102,6 +102,7 @@ func storeDigest(t *testing.T, path string) (tracks int, digest [32]byte) {
 // TestIngestProcess runs what watches `tatum ingest` from outside on the same
 // songs.
 func TestIngestProcess(t *testing.T) {
+	skipShort(t)
 	n, err := strconv.Atoi(os.Getenv("TATUM_KILLS"))
 	if err != nil {
 		n = 6

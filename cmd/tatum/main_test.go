@@ -39,6 +39,15 @@ func hold() {
 	}
 }
 
+// skipShort skips, with -short, a test that starts hundreds of processes. Under the
+// race detector they take ten minutes and show no races that the scripts do not.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: hundreds of processes, which -short leaves out")
+	}
+}
+
 // TestScripts runs the commands as a user would; see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

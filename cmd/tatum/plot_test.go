@@ -27,6 +27,7 @@ var pictures = map[string][]string{
 
 // TestPictures draws the demo's songs twice and compares with the kept SVGs.
 func TestPictures(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	dir := t.TempDir()
 	db := filepath.Join(dir, "tatum.db")

@@ -268,6 +268,7 @@ func problems(t testing.TB, path string, recompute bool) []store.Problem {
 // must be without any effect, or check must report it; and no question may get
 // another answer than before, unless it is told of the damage.
 func TestFlippedBytes(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	flips := envCount(t, "TATUM_FLIPS", 60)
 	path := filepath.Join(t.TempDir(), "tatum.db")

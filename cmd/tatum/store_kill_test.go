@@ -17,6 +17,7 @@ import (
 // at random moments. Then the store must open and check clean, have all tracks
 // and clusterings it had before, and the same command must work.
 func TestStoreSurvivesKill(t *testing.T) {
+	skipShort(t)
 	times := envCount(t, "TATUM_STORE_KILLS", 2)
 	dir := t.TempDir()
 	songs, base := filepath.Join(dir, "songs"), filepath.Join(dir, "base.db")

@@ -17,6 +17,7 @@ import (
 // merges the shards: the store is that of one ingest of all songs. Some songs are
 // there twice, some files are bad.
 func TestMergeCuts(t *testing.T) {
+	skipShort(t)
 	dir := t.TempDir()
 	songs := filepath.Join(dir, "songs")
 	runTatum(t, "demo", "--quiet", "--songs", "60", songs)
@@ -110,8 +111,9 @@ func ingestSome(t *testing.T, db string, paths ...string) {
 // TestKilledMergeGoesOn kills `tatum store merge` at random moments. Whatever is
 // in the store then is whole, and the same command goes on from there.
 func TestKilledMergeGoesOn(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills(t)
+	dir, n := t.TempDir(), kills()
 	songs := 2500 // in two batches
 	args := []string{"store", "merge", "--quiet", "--db", ""}
 	for shard := range 3 {
