@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -260,11 +262,30 @@ func names(t *testing.T, dir string) []string {
 // TestKilledExports checks that the next export removes what killed ones have
 // left beside it, and nothing else.
 func TestKilledExports(t *testing.T) {
+	if os.Getenv("TATUM_STAY") != "" { // as the process below
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
+	other := exec.Command(os.Args[0], "-test.run", "^TestKilledExports$")
+	other.Env = append(os.Environ(), "TATUM_STAY=1")
+	until, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		until.Close()
+		if err := other.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
 	db := madeup.New(t, 20, 0)
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "out")
 	const dead = "99999999" // more than there are processes
-	alive := strconv.Itoa(os.Getppid())
+	alive := strconv.Itoa(other.Process.Pid)
 	for _, path := range []string{
 		"out.new-" + dead + "/track_ids.txt", "tables.new-" + dead + "/tracks.csv", "tables.new-" + dead + "/stats.csv",
 		"out.old-" + dead + "/track_ids.txt", "lost.old-" + dead + "/tracks.parquet",
