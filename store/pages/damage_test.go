@@ -197,9 +197,9 @@ func lastKey(t *testing.T, p *patient, data []byte) []byte {
 	return leaf.key(leaf.count - 1)
 }
 
-// readDeep reads the bucket "deep" of a file of those bytes, without bbolt's own
-// look at the free list.
-func readDeep(t *testing.T, data []byte) error {
+// viewDeep calls fn with the bucket "deep" of a file of those bytes, without bbolt's
+// own look at the free list.
+func viewDeep(t *testing.T, data []byte, fn func(ps *Pages, deep *Bucket) error) error {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "harmed.db")
 	if err := os.WriteFile(path, data, 0o644); err != nil {
@@ -210,7 +210,15 @@ func readDeep(t *testing.T, data []byte) error {
 		if err != nil {
 			return err
 		}
-		if _, err = keysIn(&b, nil, nil); err != nil {
+		return fn(ps, &b)
+	})
+}
+
+// readDeep reads all of that bucket, and which pages are in none.
+func readDeep(t *testing.T, data []byte) error {
+	t.Helper()
+	return viewDeep(t, data, func(ps *Pages, deep *Bucket) error {
+		if _, err := keysIn(deep, nil, nil); err != nil {
 			return err
 		}
 		for _, err := range ps.Administration() {
@@ -227,16 +235,8 @@ func TestCircle(t *testing.T) {
 	p := newPatient(t)
 	data := bytes.Clone(p.whole)
 	binary.NativeEndian.PutUint64(p.at(data, p.branch)[pageHeaderLen+8:], p.branch)
-	path := filepath.Join(t.TempDir(), "test.db")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	err := view(t, path, func(ps *Pages) error {
-		b, err := bucket(ps, "deep")
-		if err != nil {
-			return err
-		}
-		_, _, _, err = b.Ends()
+	err := viewDeep(t, data, func(_ *Pages, b *Bucket) error {
+		_, _, _, err := b.Ends()
 		return err
 	})
 	if err == nil || !strings.Contains(err.Error(), "goes in circles") {
@@ -254,15 +254,7 @@ func TestGetIsFast(t *testing.T) {
 	}
 	data := bytes.Clone(p.whole)
 	setElement(p.at(data, p.leaf), 3, 0, 4) // flags that there are not
-	path := filepath.Join(t.TempDir(), "test.db")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	err := view(t, path, func(ps *Pages) error {
-		b, err := bucket(ps, "deep")
-		if err != nil {
-			return err
-		}
+	err := viewDeep(t, data, func(_ *Pages, b *Bucket) error {
 		for i := range leaf.count {
 			value, err := b.Get(leaf.key(i))
 			switch {
@@ -294,20 +286,12 @@ func TestGreaterBranchKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(branch.key(p.nth), leaf.key(3))
-	path := filepath.Join(t.TempDir(), "test.db")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	err := view(t, path, func(ps *Pages) error {
-		b, err := bucket(ps, "deep")
-		if err != nil {
-			return err
-		}
+	err := viewDeep(t, data, func(_ *Pages, b *Bucket) error {
 		for i := range 3 {
 			if value, err := b.Get(leaf.key(i)); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Get(%q) = %d bytes, %v, want ErrDamaged", leaf.key(i), len(value), err)
 			}
-			if keys, err := keysIn(&b, leaf.key(i), leaf.key(i+1)); !errors.Is(err, ErrDamaged) {
+			if keys, err := keysIn(b, leaf.key(i), leaf.key(i+1)); !errors.Is(err, ErrDamaged) {
 				t.Errorf("range from %q: %q, %v, want ErrDamaged", leaf.key(i), keys, err)
 			}
 		}
@@ -323,15 +307,7 @@ func TestGreaterBranchKey(t *testing.T) {
 func TestFindIsFast(t *testing.T) {
 	p := newPatient(t)
 	find := func(data []byte, i int) (ok bool) {
-		path := filepath.Join(t.TempDir(), "test.db")
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := view(t, path, func(ps *Pages) error {
-			b, err := bucket(ps, "deep")
-			if err != nil {
-				return err
-			}
+		err := viewDeep(t, data, func(_ *Pages, b *Bucket) error {
 			leaf, at, found := b.find(testKey(i))
 			if ok = found; !found {
 				return nil
