@@ -181,13 +181,14 @@ twelve numbers of timbre, each less its mean over its deviation in the song.`,
 		ValidArgsFunction: completeTracks(p.globals),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.withStore(func(db *store.DB) error {
+				err = p.withStore(func(db *store.DB) error {
 					t, err := timeline(db, args[0])
 					if err == nil {
 						drawn = picture.Song(t)
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
@@ -214,7 +215,7 @@ similar --to.`,
 		ValidArgsFunction: completeTracks(p.globals),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.withStore(func(db *store.DB) error {
+				err = p.withStore(func(db *store.DB) error {
 					a, err := timeline(db, args[0])
 					if err != nil {
 						return err
@@ -229,6 +230,7 @@ similar --to.`,
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
@@ -264,7 +266,7 @@ which plot profile does.`,
 			}
 			optional := !cmd.Flags().Changed("name") && len(clusters) == 0
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.perhapsClustering(optional, func(db *store.DB, c *store.Clustering) error {
+				err = p.perhapsClustering(optional, func(db *store.DB, c *store.Clustering) error {
 					for _, cluster := range clusters {
 						if int(cluster) >= c.K {
 							return fmt.Errorf("%w: %d; clustering %q has clusters 0 to %d", query.ErrNoCluster, cluster, c.Name, c.K-1)
@@ -279,6 +281,7 @@ which plot profile does.`,
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
@@ -351,7 +354,7 @@ tatum query clusters --explain lists them.`,
 				return err
 			}
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.withClustering(func(db *store.DB, c *store.Clustering) error {
+				err = p.withClustering(func(db *store.DB, c *store.Clustering) error {
 					profile, err := query.Profiles(db, c, f)
 					if err != nil {
 						return err
@@ -366,6 +369,7 @@ tatum query clusters --explain lists them.`,
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
@@ -386,13 +390,14 @@ each fold that labelled them. The empty ones are named.`,
 				return err
 			}
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.withClustering(func(db *store.DB, c *store.Clustering) error {
+				err = p.withClustering(func(db *store.DB, c *store.Clustering) error {
 					sizes, err := query.SizesByFold(db, c, f)
 					if err == nil {
 						drawn = picture.Sizes(f, sizes, c)
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
@@ -409,13 +414,14 @@ have nothing to do with each other.`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.run(cmd.OutOrStdout(), func() (drawn *picture.Picture, err error) {
-				return drawn, p.withClustering(func(db *store.DB, c *store.Clustering) error {
+				err = p.withClustering(func(db *store.DB, c *store.Clustering) error {
 					agreements, err := query.FeatureAgreements(db, c)
 					if err == nil {
 						drawn = picture.Features(agreements, c)
 					}
 					return err
 				})
+				return drawn, err
 			})
 		},
 	}
