@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"tatum/query"
 	"tatum/query/render"
@@ -23,8 +24,9 @@ import (
 //go:embed templates/*.html static
 var assets embed.FS
 
-// templates are the pages, each with the layout around it.
-var templates = parseTemplates()
+// templates returns the pages, each with the layout around it. They are parsed when
+// first asked for: a command that serves none need not wait for it.
+var templates = sync.OnceValue(parseTemplates)
 
 func parseTemplates() map[string]*template.Template {
 	base := template.Must(template.ParseFS(assets, "templates/layout.html"))
@@ -74,7 +76,7 @@ type layout struct {
 }
 
 func renderPage(out *bytes.Buffer, name string, l *layout) error {
-	return templates[name].ExecuteTemplate(out, "layout", l)
+	return templates()[name].ExecuteTemplate(out, "layout", l)
 }
 
 // routes returns the pages and the files below them.
