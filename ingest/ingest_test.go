@@ -244,7 +244,10 @@ func tempStore(t *testing.T) (dir, db string) {
 // no other, whether the others are read by it or not.
 func TestOddWorkers(t *testing.T) {
 	for _, reader := range []Reader{Auto, LibHDF5} {
-		t.Run(reader.String(), func(t *testing.T) { testOddWorkers(t, reader) })
+		t.Run(reader.String(), func(t *testing.T) {
+			t.Parallel()
+			testOddWorkers(t, reader)
+		})
 	}
 }
 
@@ -267,7 +270,11 @@ func testOddWorkers(t *testing.T, reader Reader) {
 			odd := filepath.Join(dir, string(songs[3].ID[:6]), c.name+"-x.h5")
 			write(t, odd, demo(2, 2)...) // of two songs, for which libhdf5 is needed
 			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(4, 3)[2:]...)
-			sum := run(t, db, Options{Paths: []string{dir}, Reader: reader, Workers: 1, Process: testWorker("odd"), Timeout: 3 * time.Second})
+			o := Options{Paths: []string{dir}, Reader: reader, Workers: 1, Process: testWorker("odd")}
+			if c.name == "hang" { // the others may be slow
+				o.Timeout = 3 * time.Second
+			}
+			sum := run(t, db, o)
 			added := 8
 			if c.name == "half" {
 				added = 12
@@ -297,18 +304,19 @@ func ingested(t *testing.T, o Options) map[string]string {
 // fault of the files.
 func TestNoWorker(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		argv []string
-		want string
+		name    string
+		argv    []string
+		timeout time.Duration
+		want    string
 	}{
-		{"missing", []string{"/nonexistent/worker"}, "start worker: fork/exec /nonexistent/worker: no such file or directory"},
-		{"fails", testWorker("fails"), "start worker: reader died: exit status 1: no such library"},
-		{"mute", testWorker("mute"), "start worker: no answer for 2s"},
+		{"missing", []string{"/nonexistent/worker"}, 0, "start worker: fork/exec /nonexistent/worker: no such file or directory"},
+		{"fails", testWorker("fails"), 0, "start worker: reader died: exit status 1: no such library"},
+		{"mute", testWorker("mute"), time.Second, "start worker: no answer for 1s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, db := tempStore(t)
 			writeDemo(t, dir, demo(5, 1))
-			sum, err := Run(t.Context(), db, Options{Paths: []string{dir}, Reader: LibHDF5, Workers: 2, Process: c.argv, StartTimeout: 2 * time.Second})
+			sum, err := Run(t.Context(), db, Options{Paths: []string{dir}, Reader: LibHDF5, Workers: 2, Process: c.argv, StartTimeout: c.timeout})
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -359,27 +367,29 @@ func TestPanic(t *testing.T) {
 // TestSlowSaving checks that a worker is not killed for songs that wait to be
 // saved.
 func TestSlowSaving(t *testing.T) {
+	t.Parallel()
 	dir, db := tempStore(t)
 	writeDemo(t, dir, demo(jobFiles, 2))
 	// This one makes a job of its own, and sorts last: its worker waits for those
 	// before to be saved, with more songs than may wait.
 	many := demo(300, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
-	slow := func(Progress) { time.Sleep(300 * time.Millisecond) }
-	sum := run(t, db, Options{Paths: []string{dir}, Arrays: store.AllArrays, Reader: LibHDF5, Workers: 2, Timeout: time.Second, Progress: slow})
+	slow := func(Progress) { time.Sleep(500 * time.Millisecond) }
+	sum := run(t, db, Options{Paths: []string{dir}, Arrays: store.AllArrays, Reader: LibHDF5, Workers: 2, Timeout: 3 * time.Second, Progress: slow})
 	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
 }
 
 // TestSlowWorker checks that a worker may take longer for the songs of a file
 // than it may be silent.
 func TestSlowWorker(t *testing.T) {
+	t.Parallel()
 	dir, db := tempStore(t)
 	many := demo(200, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
 	begun := time.Now()
-	sum := run(t, db, Options{Paths: []string{dir}, Process: testWorker("slow"), Timeout: time.Second})
+	sum := run(t, db, Options{Paths: []string{dir}, Process: testWorker("slow"), Timeout: 3 * time.Second})
 	checkCounts(t, sum, len(many), 0, 0, 0, 0, 0)
-	if took := time.Since(begun); took < 1500*time.Millisecond {
+	if took := time.Since(begun); took < 3500*time.Millisecond {
 		t.Errorf("took %v, not longer than the time-out: the test shows nothing", took)
 	}
 }
