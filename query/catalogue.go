@@ -21,7 +21,7 @@ type Catalogue struct{ spans []names }
 // The names of a run of tracks.
 type names struct {
 	ids  []byte // TrackIDLen each, in row order
-	text []byte // folded, see folder.appendTrack
+	text []byte // folded, see folder.appendNames
 	ends []int  // by track, where its text ends
 }
 
@@ -46,12 +46,12 @@ func NewCatalogue(db *store.DB) (*Catalogue, error) {
 			n := &c.spans[i]
 			n.ids, n.text, n.ends = make([]byte, 0, about*store.TrackIDLen), make([]byte, 0, about*namesLen), make([]int, 0, about)
 			folder := newFolder()
-			for t, err := range db.Tracks(span) {
+			for t, err := range db.Names(span) {
 				if err != nil {
 					return err
 				}
-				n.ids = append(n.ids, t.ID...)
-				n.text = folder.appendTrack(n.text, t)
+				n.ids = append(n.ids, t.ID()...)
+				n.text = folder.appendNames(n.text, t)
 				n.ends = append(n.ends, len(n.text))
 			}
 			return nil

@@ -50,7 +50,7 @@ func Search(db *store.DB, text string, limit int) ([]Match, error) {
 	for i, span := range spans {
 		g.Go(func() error {
 			folder := newFolder()
-			for t, err := range db.Tracks(span) {
+			for names, err := range db.Names(span) {
 				if err != nil {
 					return err
 				}
@@ -58,10 +58,14 @@ func Search(db *store.DB, text string, limit int) ([]Match, error) {
 					return nil
 				}
 				seen.Add(1)
-				if !folder.matches(t, words) {
+				if !folder.matches(names, words) {
 					continue
 				}
-				found[i] = append(found[i], MatchOf(t))
+				t, err := names.Track()
+				if err != nil {
+					return err
+				}
+				found[i] = append(found[i], MatchOf(&t))
 				if len(found[i]) == limit {
 					full.Store(min(int64(i), full.Load()))
 					return nil
@@ -102,18 +106,17 @@ func newFolder() *folder {
 
 // matches reports whether every word is in the track's artist, title or
 // release.
-func (f *folder) matches(t *store.Track, words []string) bool {
-	f.buf = f.appendTrack(f.buf[:0], t)
+func (f *folder) matches(n *store.Names, words []string) bool {
+	f.buf = f.appendNames(f.buf[:0], n)
 	return containsAll(f.buf, words)
 }
 
-// appendTrack appends a track's folded artist, title and release, each with a
+// appendNames appends a track's folded artist, title and release, each with a
 // line break after it, which no word has.
-func (f *folder) appendTrack(dst []byte, t *store.Track) []byte {
-	for _, text := range []string{t.ArtistName, t.Title, t.Release} {
-		dst = append(f.appendFolded(dst, text), '\n')
-	}
-	return dst
+func (f *folder) appendNames(dst []byte, n *store.Names) []byte {
+	dst = append(f.appendFolded(dst, n.Artist), '\n')
+	dst = append(f.appendFolded(dst, n.Title), '\n')
+	return append(f.appendFolded(dst, n.Release), '\n')
 }
 
 func containsAll(text []byte, words []string) bool {
@@ -127,29 +130,39 @@ func containsAll(text []byte, words []string) bool {
 
 // foldedWords returns the words of a text to search for.
 func foldedWords(text string) []string {
-	return strings.Fields(string(newFolder().appendFolded(nil, text)))
+	return strings.Fields(string(newFolder().appendFolded(nil, []byte(text))))
 }
 
 // appendFolded folds a text letter by letter, which comes to the same as folding
 // it whole, as marks are dropped wherever they stand; and letters recur.
-func (f *folder) appendFolded(dst []byte, text string) []byte {
-	for _, r := range text {
-		switch {
-		case 'A' <= r && r <= 'Z':
-			dst = append(dst, byte(r)+'a'-'A')
-		case r < utf8.RuneSelf:
-			dst = append(dst, byte(r))
-		default:
-			folded, met := f.memo[r]
-			if !met {
-				folded = f.letter(r)
-				f.memo[r] = folded
-			}
-			dst = append(dst, folded...)
+func (f *folder) appendFolded(dst, text []byte) []byte {
+	for len(text) > 0 {
+		if c := text[0]; c < utf8.RuneSelf {
+			dst, text = append(dst, lower[c]), text[1:]
+			continue
 		}
+		r, n := utf8.DecodeRune(text)
+		text = text[n:]
+		folded, met := f.memo[r]
+		if !met {
+			folded = f.letter(r)
+			f.memo[r] = folded
+		}
+		dst = append(dst, folded...)
 	}
 	return dst
 }
+
+// lower has the small letters of ASCII in place of the capital ones.
+var lower = func() (t [utf8.RuneSelf]byte) {
+	for c := range t {
+		t[c] = byte(c)
+		if 'A' <= c && c <= 'Z' {
+			t[c] += 'a' - 'A'
+		}
+	}
+	return t
+}()
 
 func (f *folder) letter(r rune) string {
 	folded, _, err := transform.String(f.full, string(r))

@@ -206,3 +206,15 @@ func TestArrays(t *testing.T) {
 		t.Errorf("timbre: got %+v, %v", rows, err)
 	}
 }
+
+// BenchmarkSearch looks for what no track has, in memory.
+func BenchmarkSearch(b *testing.B) {
+	const n = 50_000
+	db := madeup.New(b, n, 0)
+	for b.Loop() {
+		if _, err := query.Search(db.DB, "nowhere else", 10); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/track")
+}

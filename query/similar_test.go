@@ -178,3 +178,15 @@ func TestSimilarNotThere(t *testing.T) {
 		t.Errorf("track without label: got error %v, want ErrNotAssigned", err)
 	}
 }
+
+// BenchmarkSimilar compares a track with all others, in memory.
+func BenchmarkSimilar(b *testing.B) {
+	const n = 20_000
+	db := madeup.New(b, n, 0)
+	for b.Loop() {
+		if _, err := query.Similar(db.DB, madeup.ID(7), query.SimilarOptions{Limit: 10}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/track")
+}

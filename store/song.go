@@ -140,10 +140,11 @@ func sealVectors(key []byte, features []Feature, vectors *VectorSet) []byte {
 		e.uint8(uint8(f.VectorLen()))
 	}
 	e.buf = seal(key, e.buf)
+	keySum := crc32.Checksum(key, castagnoli)
 	for _, f := range features {
 		at := len(e.buf)
 		e.float64s(vectors[f][:f.VectorLen()])
-		e.uint32(vectorSum(key, f, e.buf[at:]))
+		e.uint32(vectorSum(keySum, f, e.buf[at:]))
 	}
 	return e.buf
 }
@@ -151,8 +152,11 @@ func sealVectors(key []byte, features []Feature, vectors *VectorSet) []byte {
 // vectorsHeadLen returns the length of what stands before n vectors.
 func vectorsHeadLen(n int) int { return 1 + 2*n + sumLen }
 
-func vectorSum(key []byte, f Feature, numbers []byte) uint32 {
-	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, []byte{byte(f)})
+// vectorSum returns the checksum of a vector, from that of its key.
+func vectorSum(keySum uint32, f Feature, numbers []byte) uint32 {
+	// What crc32.Update does with one byte, in a tenth of the time.
+	sum := ^keySum
+	sum = ^(castagnoli[byte(sum)^byte(f)] ^ sum>>8)
 	return crc32.Update(sum, castagnoli, numbers)
 }
 
@@ -169,13 +173,13 @@ func checkVectors(key, value []byte) error {
 // checkEachVector returns ErrCorrupt unless all vectors of a value that
 // [checkVectors] has passed are as they were written.
 func checkEachVector(key, value []byte) error {
-	at := vectorsHeadLen(int(value[0]))
+	at, keySum := vectorsHeadLen(int(value[0])), crc32.Checksum(key, castagnoli)
 	for i := range int(value[0]) {
 		f, end := Feature(value[1+2*i]), at+8*int(value[2+2*i])
 		if end+sumLen > len(value) {
 			return corrupt(key, "value is too short")
 		}
-		if vectorSum(key, f, value[at:end]) != binary.LittleEndian.Uint32(value[end:]) {
+		if vectorSum(keySum, f, value[at:end]) != binary.LittleEndian.Uint32(value[end:]) {
 			return corrupt(key, fmt.Sprintf("checksum of %v differs", f))
 		}
 		at = end + sumLen
@@ -188,7 +192,15 @@ func checkEachVector(key, value []byte) error {
 
 // Vectors are those of a track's stat vectors that lie together, where they are in
 // the file: see [DB.Vectors]. A scan hands them out until its next step.
-type Vectors struct{ key, value []byte }
+type Vectors struct {
+	key, value []byte
+	keySum     uint32 // checksum of the key
+	next, at   int    // the vector after the one read last, and where it begins
+}
+
+func newVectors(key, value []byte) Vectors {
+	return Vectors{key: key, value: value, keySum: crc32.Checksum(key, castagnoli)}
+}
 
 // ID returns the track's ID.
 func (v *Vectors) ID() TrackID { return TrackID(v.IDBytes()) }
@@ -197,24 +209,28 @@ func (v *Vectors) ID() TrackID { return TrackID(v.IDBytes()) }
 func (v *Vectors) IDBytes() []byte { return v.key[1:] }
 
 // Vector sets dst to the track's vector of one of the features that lie together;
-// it has their length. It returns ErrCorrupt when there is none, or another than
-// was written.
+// it has their length. Asked for in order, each is found at once. It returns
+// ErrCorrupt when there is none, or another than was written.
 func (v *Vectors) Vector(f Feature, dst Vector) error {
-	at := vectorsHeadLen(int(v.value[0]))
-	for i := range int(v.value[0]) {
-		length := 8 * int(v.value[2+2*i])
-		end := at + length + sumLen
-		switch {
-		case end > len(v.value):
+	n := int(v.value[0])
+	for range n {
+		if v.next %= n; v.next == 0 {
+			v.at = vectorsHeadLen(n)
+		}
+		found, length, begin := Feature(v.value[1+2*v.next]), 8*int(v.value[2+2*v.next]), v.at
+		end := begin + length + sumLen
+		if end > len(v.value) {
 			return corrupt(v.key, "value is too short")
-		case Feature(v.value[1+2*i]) != f:
-			at = end
+		}
+		v.next, v.at = v.next+1, end
+		if found != f {
 			continue
-		case length != 8*f.VectorLen():
+		}
+		if length != 8*f.VectorLen() {
 			return corrupt(v.key, fmt.Sprintf("vector of %v has %d bytes", f, length))
 		}
-		numbers := v.value[at : at+length]
-		if vectorSum(v.key, f, numbers) != binary.LittleEndian.Uint32(v.value[at+length:]) {
+		numbers := v.value[begin : begin+length]
+		if vectorSum(v.keySum, f, numbers) != binary.LittleEndian.Uint32(v.value[begin+length:]) {
 			return corrupt(v.key, fmt.Sprintf("checksum of %v differs", f))
 		}
 		d := decoder{buf: numbers}

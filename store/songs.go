@@ -45,14 +45,48 @@ func (s *snapshot) trackNotFound(id TrackID) error {
 // Tracks yields the tracks of a span in row order. What is yielded is the loop's
 // until its next step.
 func (db *DB) Tracks(span Span) iter.Seq2[*Track, error] {
-	return rows(db, func(s *snapshot, yield func(*Track) bool) error {
+	return tracks(db, span, func(t *Track, key, value []byte) (err error) {
+		*t, err = decodeTrack(key, value)
+		return err
+	})
+}
+
+// Names are what a person calls a track, where they lie in the file.
+type Names struct {
+	Artist, Title, Release []byte
+
+	key, value []byte
+}
+
+// ID returns the track's ID.
+func (n *Names) ID() TrackID { return TrackID(n.key) }
+
+// Track returns the whole track.
+func (n *Names) Track() (Track, error) { return decodeTrack(n.key, n.value) }
+
+// Names yields the names of a span's tracks in row order, in less time than
+// [DB.Tracks] takes. What is yielded is the loop's until its next step.
+func (db *DB) Names(span Span) iter.Seq2[*Names, error] {
+	return tracks(db, span, func(n *Names, key, value []byte) error {
+		d := decoder{buf: value}
+		*n = Names{d.bytes(), d.bytes(), d.bytes(), key, value}
+		if d.short {
+			return d.end(key)
+		}
+		return nil
+	})
+}
+
+// tracks yields what decode makes of each track's key and value.
+func tracks[T any](db *DB, span Span, decode func(t *T, key, value []byte) error) iter.Seq2[*T, error] {
+	return rows(db, func(s *snapshot, yield func(*T) bool) error {
 		n := uint64(0)
-		var t Track
+		var t T
 		for e, err := range s.tracks.Range(span.bounds()) {
 			if err != nil {
 				return err
 			}
-			if t, err = decodeTrack(e.Key, body(e.Value)); err != nil {
+			if err := decode(&t, e.Key, body(e.Value)); err != nil {
 				return err
 			}
 			if n++; !yield(&t) {
@@ -184,7 +218,8 @@ func (s *snapshot) vectorsOf(f Feature, id TrackID) (*Vectors, error) {
 	default:
 		err = s.trackNotFound(id)
 	}
-	return &Vectors{key, value}, err
+	v := newVectors(key, value)
+	return &v, err
 }
 
 // Vectors yields those stat vectors of a span's tracks that lie together with a
@@ -201,7 +236,7 @@ func (db *DB) Vectors(f Feature, span Span) iter.Seq2[*Vectors, error] {
 			if len(e.Key) != 1+TrackIDLen {
 				return corrupt(e.Key, "key is not that of a track's vectors")
 			}
-			v = Vectors{e.Key, e.Value}
+			v = newVectors(e.Key, e.Value)
 			if n++; !yield(&v) {
 				return nil
 			}
