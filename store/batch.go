@@ -122,25 +122,24 @@ func (w *Writer) Put(batch Batch) (Outcome, error) {
 var errShort = errors.New("songs without arrays that their tracks have")
 
 func putSong(tx *bbolt.Tx, s *EncodedSong, b *Batch, state *State, out *Outcome) error {
-	old, err := storedTrack(tx, s.ID)
-	isNew := errors.Is(err, ErrTrackNotFound)
+	was := songIn(tx, s.ID)
 	switch {
-	case err != nil && !isNew:
-		return err
 	case s.loose && tx.Bucket(filesBucket).Get([]byte(s.path)) != nil:
 		return nil
-	case isNew:
+	case was.track == nil:
 		out.Added++
 		state.Tracks++
 	default:
-		same := func() (bool, error) {
-			return sameSong(&old, s, func(key []byte) ([]byte, error) { return tx.Bucket(arraysBucket).Get(key), nil })
+		old, err := unsealTrack([]byte(s.ID), was.track)
+		if err != nil {
+			return err
 		}
+		same := func() (bool, error) { return sameSong(&old, s, was.arrays[featureGroup]) }
 		m, err := meet(old.Source.Path, s, b.Look, same)
-		if err == nil && m != passedOver && !b.merged && lacksArrays(tx, s) {
+		if err == nil && m != passedOver && !b.merged && s.arrays[otherGroup] == nil && was.arrays[otherGroup] != nil {
 			var keep bool
 			if keep, err = same(); keep {
-				s = s.withArrays(tx)
+				s = s.withArrays(was)
 			} else {
 				out.Short = append(out.Short, s.path)
 				return err
@@ -152,56 +151,85 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, b *Batch, state *State, out *Outcome)
 		if out.count(m, old.Source.Path, s); m == passedOver {
 			return nil
 		}
-	}
-	if isSame(tx, s) {
-		out.Same++
-		return nil
-	}
-	if err := putVectors(tx, s.ID, &s.vectors, state); err != nil {
-		return err
-	}
-	for g, sealed := range s.arrays {
-		key := arraysKey(s.ID, group(g))
-		if len(sealed) == 0 {
-			err = state.remove(tx, inArrays, key) // those of an older file
-		} else {
-			err = state.put(tx, inArrays, key, sealed)
-		}
-		if err != nil {
-			return err
+		if was.equal(s) {
+			out.Same++
+			return nil
 		}
 	}
-	return state.put(tx, inTracks, []byte(s.ID), s.track)
+	return replace(tx, was, s, state)
 }
 
-// isSame reports whether a song is in the store as it is to be.
-func isSame(tx *bbolt.Tx, s *EncodedSong) bool {
-	same := bytes.Equal(tx.Bucket(tracksBucket).Get([]byte(s.ID)), s.track)
+// songIn returns what the transaction finds of a song. It has no track if there is
+// none.
+func songIn(tx *bbolt.Tx, id TrackID) *EncodedSong {
+	s := &EncodedSong{ID: id, track: tx.Bucket(tracksBucket).Get([]byte(id))}
+	if s.track == nil {
+		return s // each track has vectors and arrays, and they have a track
+	}
 	for g, features := range vectorGroups {
-		same = same && bytes.Equal(tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], s.ID)), s.vectors[g])
+		s.vectors[g] = tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], id))
 	}
-	for g, sealed := range s.arrays {
-		same = same && bytes.Equal(tx.Bucket(arraysBucket).Get(arraysKey(s.ID, group(g))), sealed)
+	for g := range numGroups {
+		s.arrays[g] = tx.Bucket(arraysBucket).Get(arraysKey(id, g))
 	}
-	return same
+	return s
 }
 
-// lacksArrays reports whether a song comes without arrays that its track has.
-func lacksArrays(tx *bbolt.Tx, s *EncodedSong) bool {
-	return s.arrays[otherGroup] == nil && tx.Bucket(arraysBucket).Get(arraysKey(s.ID, otherGroup)) != nil
+// equal reports whether two songs are the same bytes.
+func (s *EncodedSong) equal(t *EncodedSong) bool {
+	return slices.EqualFunc(s.parts(), t.parts(), func(a, b *[]byte) bool { return bytes.Equal(*a, *b) })
 }
 
-// withArrays returns the song with the arrays that it lacks and its track has, and
+// withArrays returns the song with the arrays that it lacks and another has, and
 // with the vectors of those.
-func (s *EncodedSong) withArrays(tx *bbolt.Tx) *EncodedSong {
+func (s *EncodedSong) withArrays(other *EncodedSong) *EncodedSong {
 	whole := *s
-	whole.arrays[otherGroup] = bytes.Clone(tx.Bucket(arraysBucket).Get(arraysKey(s.ID, otherGroup)))
-	for g, features := range vectorGroups {
+	whole.arrays[otherGroup] = other.arrays[otherGroup]
+	for g := range whole.vectors {
 		if whole.vectors[g] == nil {
-			whole.vectors[g] = bytes.Clone(tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], s.ID)))
+			whole.vectors[g] = other.vectors[g]
 		}
 	}
 	return &whole
+}
+
+// replace puts a song, of which there may be nothing, in the place of what there
+// is of it. A track whose vectors change by one of a clustering's features loses
+// its labels there, which no longer hold, and is among those to be assigned if it
+// has any such vectors now.
+func replace(tx *bbolt.Tx, was, s *EncodedSong, state *State) error {
+	var changed, has [len(vectorGroups)]bool
+	for g, features := range vectorGroups {
+		has[g] = len(s.vectors[g]) > 0
+		if changed[g] = !bytes.Equal(was.vectors[g], s.vectors[g]); !changed[g] {
+			continue
+		}
+		state.countVectors(features[0], was.vectors[g] != nil, has[g])
+		if err := state.put(tx, inVectors, vectorsKey(features[0], s.ID), was.vectors[g], s.vectors[g]); err != nil {
+			return err
+		}
+	}
+	for g := range numGroups {
+		if err := state.put(tx, inArrays, arraysKey(s.ID, g), was.arrays[g], s.arrays[g]); err != nil {
+			return err
+		}
+	}
+	if err := state.put(tx, inTracks, []byte(s.ID), was.track, s.track); err != nil {
+		return err
+	}
+	if !slices.Contains(changed[:], true) {
+		return nil
+	}
+	return eachFit(tx, func(fit *bbolt.Bucket) error {
+		by := groupsOf(fit)
+		if !overlap(by, changed) {
+			return nil
+		}
+		if !overlap(by, has) {
+			return errors.Join(unassign(fit, s.ID), fit.Bucket(unassignedBucket).Delete([]byte(s.ID)))
+		}
+		return errors.Join(unassign(fit, s.ID), fit.Bucket(unassignedBucket).Put([]byte(s.ID), seal([]byte(s.ID), nil)))
+	})
 }
 
 // A meeting is what comes of a song whose track is in the store.
@@ -254,9 +282,9 @@ func (out *Outcome) count(m meeting, old string, s *EncodedSong) {
 	out.Replaced++
 }
 
-// sameSong reports whether a song has what is known of a track, whose arrays get
-// returns by their keys, and the same features.
-func sameSong(old *Track, s *EncodedSong, get func(key []byte) ([]byte, error)) (bool, error) {
+// sameSong reports whether a song has what is known of a track, and the same
+// features, whose arrays are sealed.
+func sameSong(old *Track, s *EncodedSong, sealed []byte) (bool, error) {
 	t, err := unsealTrack([]byte(s.ID), s.track)
 	if err != nil {
 		return false, err
@@ -265,11 +293,10 @@ func sameSong(old *Track, s *EncodedSong, get func(key []byte) ([]byte, error)) 
 	if !bytes.Equal(sealTrack(&t), sealTrack(old)) {
 		return false, nil
 	}
-	key := arraysKey(s.ID, featureGroup)
-	sealed, err := get(key)
-	if err != nil || bytes.Equal(sealed, s.arrays[featureGroup]) {
-		return err == nil, err
+	if bytes.Equal(sealed, s.arrays[featureGroup]) {
+		return true, nil
 	}
+	key := arraysKey(s.ID, featureGroup)
 	// Another version may have packed them otherwise.
 	var before, now [NumArrays][]float64
 	for _, a := range []struct {
@@ -301,47 +328,6 @@ func storedTrack(tx *bbolt.Tx, id TrackID) (Track, error) {
 	return unsealTrack([]byte(id), sealed)
 }
 
-// putVectors writes a track's vectors, nil for those that it is to lack. A track
-// whose vectors change by one of a clustering's features loses its labels there,
-// which no longer hold, and is among those to be assigned if it has any such
-// vectors now.
-func putVectors(tx *bbolt.Tx, id TrackID, vectors *[len(vectorGroups)][]byte, state *State) error {
-	var changed, has [len(vectorGroups)]bool
-	any := false
-	for g, features := range vectorGroups {
-		key := vectorsKey(features[0], id)
-		old := tx.Bucket(vectorsBucket).Get(key)
-		has[g] = len(vectors[g]) > 0
-		if changed[g] = !bytes.Equal(old, vectors[g]); !changed[g] {
-			continue
-		}
-		any = true
-		state.countVectors(features[0], old != nil, has[g])
-		var err error
-		if has[g] {
-			err = state.put(tx, inVectors, key, vectors[g])
-		} else {
-			err = state.remove(tx, inVectors, key)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if !any {
-		return nil
-	}
-	return eachFit(tx, func(fit *bbolt.Bucket) error {
-		by := groupsOf(fit)
-		if !overlap(by, changed) {
-			return nil
-		}
-		if !overlap(by, has) {
-			return errors.Join(unassign(fit, id), fit.Bucket(unassignedBucket).Delete([]byte(id)))
-		}
-		return errors.Join(unassign(fit, id), fit.Bucket(unassignedBucket).Put([]byte(id), seal([]byte(id), nil)))
-	})
-}
-
 // groupsOf returns of which groups of vectors a fit has features.
 func groupsOf(fit *bbolt.Bucket) (groups [len(vectorGroups)]bool) {
 	tallies := fit.Bucket(talliesBucket)
@@ -362,10 +348,6 @@ func overlap(a, b [len(vectorGroups)]bool) bool {
 
 // deleteTrack removes a track and all that is kept of it, but for its folds.
 func deleteTrack(tx *bbolt.Tx, id TrackID, state *State) error {
-	err := putVectors(tx, id, new([len(vectorGroups)][]byte), state)
-	for g := range numGroups {
-		err = errors.Join(err, state.remove(tx, inArrays, arraysKey(id, g)))
-	}
 	state.Tracks--
-	return errors.Join(err, state.remove(tx, inTracks, []byte(id)))
+	return replace(tx, songIn(tx, id), &EncodedSong{ID: id}, state)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -335,29 +336,20 @@ const (
 
 var partBuckets = [numParts][]byte{tracksBucket, arraysBucket, vectorsBucket, filesBucket}
 
-// put writes a value, and counts its bytes.
-func (s *State) put(tx *bbolt.Tx, p part, key, sealed []byte) error {
-	s.uncount(tx, p, key)
-	s.bytes[p] += uint64(len(key) + len(sealed))
-	return tx.Bucket(partBuckets[p]).Put(key, sealed)
-}
-
-// remove deletes a value, if there is one.
-func (s *State) remove(tx *bbolt.Tx, p part, key []byte) error {
-	if !s.uncount(tx, p, key) {
+// put sets a key's value, nil for none, where there is an old one or none, and
+// counts the bytes.
+func (s *State) put(tx *bbolt.Tx, p part, key, old, sealed []byte) error {
+	if bytes.Equal(old, sealed) {
 		return nil
 	}
-	return tx.Bucket(partBuckets[p]).Delete(key)
-}
-
-// uncount takes away the bytes of what stands under the key, if anything does.
-func (s *State) uncount(tx *bbolt.Tx, p part, key []byte) bool {
-	old := tx.Bucket(partBuckets[p]).Get(key)
-	if old == nil {
-		return false
+	if old != nil {
+		s.bytes[p] -= uint64(len(key) + len(old))
 	}
-	s.bytes[p] -= uint64(len(key) + len(old))
-	return true
+	if sealed == nil {
+		return tx.Bucket(partBuckets[p]).Delete(key)
+	}
+	s.bytes[p] += uint64(len(key) + len(sealed))
+	return tx.Bucket(partBuckets[p]).Put(key, sealed)
 }
 
 // State returns the store's state.

@@ -192,9 +192,13 @@ func putFiles(tx *bbolt.Tx, files []File, state *State, out *Outcome) error {
 // removed; a file that cannot be read any more keeps those it gave, and is to be
 // read for the arrays they have.
 func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome) error {
-	old, err := storedFile(tx, f.Path)
-	if err != nil {
-		return err
+	var old *File
+	was := tx.Bucket(filesBucket).Get([]byte(f.Path))
+	if was != nil {
+		var err error
+		if old, err = unsealFile([]byte(f.Path), was); err != nil {
+			return err
+		}
 	}
 	if old != nil && f.Bad != nil {
 		f.Tracks = append(f.Tracks, slices.DeleteFunc(old.Tracks, func(id TrackID) bool { return slices.Contains(f.Tracks, id) })...)
@@ -204,7 +208,7 @@ func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome) error {
 		f.Arrays = AllArrays // those of another file that had the same songs
 	}
 	state.countFile(old, f)
-	if err := state.put(tx, inFiles, []byte(f.Path), sealFile(f)); old == nil || err != nil {
+	if err := state.put(tx, inFiles, []byte(f.Path), was, sealFile(f)); old == nil || err != nil {
 		return err
 	}
 	gone := slices.DeleteFunc(slices.Clone(old.Tracks), func(id TrackID) bool { return slices.Contains(f.Tracks, id) })
@@ -334,7 +338,7 @@ func deleteFile(tx *bbolt.Tx, path string, state *State) error {
 		return err
 	}
 	state.countFile(f, nil)
-	if err := state.remove(tx, inFiles, []byte(path)); err != nil {
+	if err := state.put(tx, inFiles, []byte(path), tx.Bucket(filesBucket).Get([]byte(path)), nil); err != nil {
 		return err
 	}
 	for i := lastSlash(path); i > 0; i = lastSlash(path[:i]) {

@@ -105,8 +105,12 @@ func (r *Rehearsal) same(db *DB, s *EncodedSong) (same bool, err error) {
 	}
 	err = db.view(func(snapshot *snapshot) error {
 		old, err := snapshot.track(s.ID)
+		if err != nil {
+			return err
+		}
+		sealed, err := snapshot.arrays.Get(arraysKey(s.ID, featureGroup))
 		if err == nil {
-			same, err = sameSong(&old, s, snapshot.arrays.Get)
+			same, err = sameSong(&old, s, sealed)
 		}
 		return err
 	})
