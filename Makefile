@@ -106,11 +106,12 @@ kill: deps
 flips: deps
 	TATUM_FLIPS=400 TATUM_SEED=2 $(GO) test -count=1 -run TestFlippedBytes -v ./cmd/tatum
 
-# A store of N made-up tracks, clustered, at DB: 14 kB a track.
+# A store of N made-up tracks, clustered, at DB: 14 kB a track. SOUND=1 gives them
+# sound features too.
 N  ?= 1000000
 DB ?= big.db
 big: deps
-	TATUM_BIG=$(abspath $(DB)) TATUM_BIG_TRACKS=$(N) $(GO) test -count=1 -run TestBig -v -timeout 3h ./cmd/tatum
+	TATUM_BIG=$(abspath $(DB)) TATUM_BIG_TRACKS=$(N) TATUM_BIG_SOUND=$(SOUND) $(GO) test -count=1 -run TestBig -v -timeout 3h ./cmd/tatum
 
 # What commands cost on the store at DB: the median of five whole processes.
 growth: deps

@@ -21,7 +21,8 @@ import (
 
 // TestBig makes the store that TATUM_BIG names, unless it is there: of
 // TATUM_BIG_TRACKS made-up tracks, a million if not set, with arrays as large as
-// those of real songs; clustered. `make big` runs it.
+// those of real songs; clustered. With TATUM_BIG_SOUND they have sound features
+// too. `make big` runs it.
 func TestBig(t *testing.T) {
 	path := os.Getenv("TATUM_BIG")
 	if path == "" {
@@ -32,7 +33,7 @@ func TestBig(t *testing.T) {
 	}
 	n := envCount(t, "TATUM_BIG_TRACKS", 1_000_000)
 	begun := time.Now()
-	makeBig(t, path, n, 1, 0)
+	makeBig(t, path, n, 1, 0, os.Getenv("TATUM_BIG_SOUND") != "")
 	t.Logf("%d tracks stored: %.1f µs each", n, time.Since(begun).Seconds()*1e6/float64(n))
 	begun = time.Now()
 	if out, err := exec.Command("tatum", "cluster", "--quiet", "--db", path).CombinedOutput(); err != nil {
@@ -43,7 +44,7 @@ func TestBig(t *testing.T) {
 
 // makeBig stores those of n songs that are in one of so many shards, in ascending
 // order of their IDs.
-func makeBig(t *testing.T, path string, n, shards, shard int) {
+func makeBig(t *testing.T, path string, n, shards, shard int, sound bool) {
 	t.Helper()
 	w, err := store.CreateWriter(context.Background(), path, 0)
 	if err != nil {
@@ -58,7 +59,7 @@ func makeBig(t *testing.T, path string, n, shards, shard int) {
 		g.SetLimit(runtime.GOMAXPROCS(0))
 		for i := range songs {
 			g.Go(func() error {
-				song, vectors := bigSong(batch[i])
+				song, vectors := bigSong(batch[i], sound)
 				songs[i] = *store.EncodeSong(song, vectors)
 				files[i] = store.File{Path: song.Source.Path, Size: 250_000, ModTime: 1, Tracks: []store.TrackID{song.ID}}
 				return nil
@@ -94,8 +95,8 @@ var bigWords = []string{
 
 // bigSong returns made-up song i: arrays of a real song's length, and vectors
 // that lie about some centres, every thirtieth all zeros, as where a song has no
-// bars.
-func bigSong(i int) (*store.Song, *store.VectorSet) {
+// bars. Sound features, if asked for, come without segments to compute them from.
+func bigSong(i int, sound bool) (*store.Song, *store.VectorSet) {
 	rng := rand.New(rand.NewPCG(1, uint64(i)))
 	word := func() string { return bigWords[rng.IntN(len(bigWords))] }
 	id := store.TrackID(fmt.Sprintf("TRBIGAA%011X", i*4096))
@@ -106,7 +107,14 @@ func bigSong(i int) (*store.Song, *store.VectorSet) {
 		Source: store.Source{Path: fmt.Sprintf("/songs/%c/%c/%s.h5", 'A'+i/26%26, 'A'+i%26, id)},
 	}}
 	lengths := [store.NumFeatures]int{100, 420, 10, 850, 850, 850, 850, 840}
-	vectors := store.NewVectors(store.Features[:])
+	features := store.Features[:]
+	if sound {
+		features = store.AllFeatures
+		for a := store.Array(store.NumFeatures); a < store.NumArrays; a++ {
+			song.Arrays[a] = []float64{}
+		}
+	}
+	vectors := store.NewVectors(features)
 	for f := range lengths {
 		at := 0.0
 		song.Arrays[f] = make([]float64, lengths[f])
@@ -114,6 +122,8 @@ func bigSong(i int) (*store.Song, *store.VectorSet) {
 			at += 0.25 + 0.01*rng.Float64()
 			song.Arrays[f][j] = math.Round(at*1e5) / 1e5
 		}
+	}
+	for _, f := range features {
 		if rng.IntN(30) == 0 {
 			continue
 		}
@@ -140,7 +150,7 @@ func TestGrowth(t *testing.T) {
 	for _, n := range []int{10, 100} {
 		g.addSongs(t, n)
 	}
-	id := middleTrack(t, path)
+	id, hasSound := middleTrack(t, path)
 	for _, c := range []struct {
 		what string
 		args []string
@@ -149,11 +159,15 @@ func TestGrowth(t *testing.T) {
 		{"query clusters beats_start", []string{"query", "clusters", "beats_start"}},
 		{"query clusters", []string{"query", "clusters"}},
 		{"store info", []string{"store", "info"}},
-		{"query similar", []string{"query", "similar", id}},
+		{"query similar --by rhythm", []string{"query", "similar", "--by", "rhythm", id}},
+		{"query similar --by timbre", []string{"query", "similar", "--by", "timbre", id}},
 		{"query search", []string{"query", "search", "night river gold"}},
 		{"query track", []string{"query", "track", id}},
 		{"query members", []string{"query", "members", "beats_start", "7", "--limit", "20"}},
 	} {
+		if !hasSound && slices.Contains(c.args, "timbre") {
+			continue
+		}
 		var took []float64
 		for range growthRuns {
 			took = append(took, g.run(t, c.args...))
@@ -201,8 +215,9 @@ func (g *growth) addSongs(t *testing.T, n int) {
 	report(t, fmt.Sprintf("cluster assign of %d songs", n), assign)
 }
 
-// middleTrack returns the ID of a track in the middle of the store.
-func middleTrack(t *testing.T, path string) string {
+// middleTrack returns the ID of a track in the middle of the store, and whether the
+// store has sound features.
+func middleTrack(t *testing.T, path string) (id string, hasSound bool) {
 	t.Helper()
 	db, err := store.Open(path)
 	if err != nil {
@@ -213,7 +228,11 @@ func middleTrack(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(ids[len(ids)/2])
+	state, err := db.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ids[len(ids)/2]), state.Sound > 0
 }
 
 func report(t *testing.T, what string, millis []float64) {

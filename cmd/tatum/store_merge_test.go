@@ -118,7 +118,7 @@ func TestKilledMergeGoesOn(t *testing.T) {
 	args := []string{"store", "merge", "--quiet", "--db", ""}
 	for shard := range 3 {
 		path := filepath.Join(dir, fmt.Sprintf("shard-%d.db", shard))
-		makeBig(t, path, songs, 3, shard)
+		makeBig(t, path, songs, 3, shard, false)
 		args = append(args, path)
 	}
 	into := func(path string) []string { return slices.Concat(args[:4], []string{path}, args[5:]) }
@@ -174,7 +174,7 @@ func TestMergeRate(t *testing.T) {
 	for shard := range shards {
 		path := filepath.Join(dir, fmt.Sprintf("%d-%d.db", n, shard))
 		if _, err := os.Stat(path); err != nil {
-			makeBig(t, path, n, shards, shard)
+			makeBig(t, path, n, shards, shard, false)
 		}
 		args = append(args, path)
 	}
