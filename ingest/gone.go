@@ -121,7 +121,7 @@ func (in *ingester) prune() error {
 	}
 	gone := make(map[string]bool)
 	var paths []string
-	err = in.rehearsal.View(func(db *store.DB) error {
+	err = in.view(func(db *store.DB) error {
 		if db == nil {
 			return nil
 		}

@@ -203,9 +203,17 @@ type ingester struct {
 	batchFiles map[string]found // those with songs in it
 }
 
+// view calls fn with the store opened for reading, nil in a dry run without one.
+func (in *ingester) view(fn func(db *store.DB) error) error {
+	if in.w == nil {
+		return in.rehearsal.View(fn)
+	}
+	return in.w.View(fn)
+}
+
 func (in *ingester) run(ctx context.Context, files []found, archives []*archive) error {
 	var outdated []string // what the store remembers and does not hold any more
-	err := in.rehearsal.View(func(db *store.DB) (err error) {
+	err := in.view(func(db *store.DB) (err error) {
 		if files, err = in.pending(db, files); err != nil {
 			return err
 		}

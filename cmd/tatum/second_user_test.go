@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"tatum/store"
 )
 
 // TestSecondUser has two users write to a shared store by turns, whoever made
@@ -73,6 +76,13 @@ func testSecondUser(t *testing.T, mode os.FileMode, groups [2]uint32) {
 		{first, []string{"store", "check"}},
 	}
 	for i, step := range steps {
+		if i == 2 { // the second user's ingest has to wait for a reader, and to say so
+			reader, err := store.Open(db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(300*time.Millisecond, func() { reader.Close() })
+		}
 		if out, err := as(step.user, groups[step.user-first], step.args...); err != nil {
 			t.Fatalf("user %d, %v: %v: %s", step.user, step.args, err, out)
 		}
