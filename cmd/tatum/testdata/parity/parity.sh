@@ -29,7 +29,7 @@ check() {
 		"$2" "$here/reference.py" compare "$dir/reference" "$dir/tatum" &&
 		quality "$dir" "$2" &&
 		sound "$dir" "$2" "$1" &&
-		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2" && pictures "$dir" "$2"; }; }
+		{ [ "$1" != sklearn-1.3 ] || { tables "$dir" "$2" && readme "$dir" "$2" && pictures "$dir" "$2" "$3"; }; }
 }
 
 # quality DIR PYTHON: the figures of quality
@@ -48,15 +48,24 @@ readme() {
 		(cd "$1/readme" && "$2" lines.py >said || { cat said; false; }) && echo "README's Python: $(head -n 1 "$1/readme/said")"
 }
 
-# pictures DIR PYTHON: the numbers in pictures
+# pictures DIR PYTHON SONGS_DIR: the numbers in pictures
 pictures() {
+	plot() {
+		name=$1
+		shift
+		"$tatum" plot "$@" --db "$dir/tatum.db" --out "$dir/picture.svg" --data "$dir/$name.csv" # dir is that of check
+	}
 	for feature in bars_start beats_start sections_start segments_loudness_max segments_loudness_max_time \
 		segments_loudness_start segments_start tatums_start; do
-		"$tatum" plot map $feature --db "$1/tatum.db" --out "$1/map.svg" --data "$1/map-$feature.csv" &&
-			"$tatum" plot profile $feature --db "$1/tatum.db" --out "$1/profile.svg" --data "$1/profile-$feature.csv" || return 1
+		plot map-$feature map $feature && plot profile-$feature profile $feature && plot sizes-$feature sizes $feature || return 1
 	done
-	"$tatum" plot features --db "$1/tatum.db" --out "$1/features.svg" --data "$1/features.csv" &&
-		"$2" "$here/reference.py" pictures "$1/tatum" "$1"
+	for k in 4 32; do
+		"$tatum" cluster --quiet --db "$1/tatum.db" -k $k --name k$k >/dev/null &&
+			"$tatum" export npy --aligned --db "$1/tatum.db" --name k$k "$1/k$k" || return 1
+	done
+	one=$(sed -n 3p "$1/tatum/track_ids.txt") other=$(sed -n 40p "$1/tatum/track_ids.txt")
+	plot features features && plot song song "$one" && plot pair pair "$one" "$other" && plot k k beats_start -k 4,32 &&
+		"$2" "$here/reference.py" pictures "$3" "$1"
 }
 
 # sound DIR PYTHON STREAM: timbre and pitches

@@ -7,7 +7,8 @@ usage: reference.py fit SONGS_DIR OUT_DIR         write stats_*, cluster_label_*
        reference.py golden OUT_DIR FILE           write them in short, for the tests that have no Python
        reference.py tables EXPORT_DIR TABLES_DIR  read TABLES_DIR/{parquet,csv} back with pandas and DuckDB, and compare
                                                   them with the files of `tatum export npy`
-       reference.py pictures EXPORT_DIR DIR       compare the numbers that `tatum plot --data` wrote to DIR
+       reference.py pictures SONGS_DIR DIR        compare the numbers that `tatum plot --data` wrote to DIR, where the
+                                                  files of `tatum export npy` are, with what they are computed from
        reference.py quality EXPORT_DIR DIR        compare the figures in DIR/{report,list,clusters}.json with those of
                                                   the files of `tatum export npy`, and DIR/aligned
 
@@ -274,37 +275,155 @@ def quality(exported, directory):
     sys.exit(1 if differ else 0)
 
 
-def pictures(exported, directory):
-    """Compare the numbers of DIR/{map,profile}-FEATURE.csv and DIR/features.csv, which `tatum plot --data` wrote."""
+def pictures(songs_dir, directory):
+    """Compare the numbers of the CSV files that parity.sh has `tatum plot --data` write."""
     import pandas
-    from sklearn.decomposition import PCA
-    from sklearn.metrics import adjusted_rand_score
 
-    differ = 0
+    exported, aligned_dir = f"{directory}/tatum", f"{directory}/aligned"
+    songs = read_songs(songs_dir)
+    differ = features_picture(aligned_dir, pandas.read_csv(f"{directory}/features.csv"))
+    differ += song_picture(songs, pandas.read_csv(f"{directory}/song.csv"), SOUND.values())
+    differ += pair_picture(songs, exported, pandas.read_csv(f"{directory}/pair.csv"))
+    for k in (4, 32):
+        differ += k_picture(exported, f"{directory}/k{k}", pandas.read_csv(f"{directory}/k.csv").set_index("k").loc[k])
     for feature, name in FEATURES.items():
-        x, aligned = load(exported, "stats", name), load(f"{directory}/aligned", "cluster_label", name).ravel()
-        deviation = x.std(axis=0)
-        z = (x - x.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
-        pca = PCA(n_components=2, svd_solver="covariance_eigh").fit(z)
-        signs = np.sign(pca.components_[[0, 1], np.abs(pca.components_).argmax(axis=1)])
-        want = ((z - z.mean(axis=0)) @ pca.components_.T) * signs
-        drawn = pandas.read_csv(f"{directory}/map-{feature}.csv")
-        tracks = drawn[drawn["what"] == "track"]
-        error = np.abs(tracks[["x", "y"]].to_numpy() - want).max() / want[:, 0].std()
-        profile = pandas.read_csv(f"{directory}/profile-{feature}.csv")
-        means = np.array([z[aligned == c].mean(axis=0) for c in profile["cluster"].unique() if (aligned == c).any()])
-        got = profile[profile["size"] > 0]["z"].to_numpy().reshape(means.shape)
-        rounding = 8 * EPS * np.abs(x.mean(axis=0)) / np.where(deviation == 0, 1, deviation)  # of a mean, in deviations
-        wrong = int(error > 1e-6) + int(np.sum(tracks["cluster"].to_numpy() != aligned)) + int(np.sum(np.abs(got - means) > 1e-9 + rounding))
-        if wrong:
-            print(f"{name}: {wrong} numbers of pictures differ (coordinates by {error:.1e} of the first deviation)")
-        differ += wrong
-    drawn = pandas.read_csv(f"{directory}/features.csv")
-    for feature, other, agreement in drawn.itertuples(index=False):
-        labels = [load(f"{directory}/aligned", "cluster_label", FEATURES[f]).ravel() for f in (feature, other)]
-        differ += unlike(adjusted_rand_score(*labels), agreement)
+        x, aligned = load(exported, "stats", name), load(aligned_dir, "cluster_label", name).ravel()
+        folds = load(exported, "fold", name).ravel()
+        differ += map_picture(name, x, aligned, pandas.read_csv(f"{directory}/map-{feature}.csv"))
+        differ += profile_picture(name, x, aligned, pandas.read_csv(f"{directory}/profile-{feature}.csv"))
+        differ += sizes_picture(name, aligned, folds, pandas.read_csv(f"{directory}/sizes-{feature}.csv"))
     print("numbers of pictures:", "all equal" if not differ else f"{differ} DIFFERENCES")
     sys.exit(1 if differ else 0)
+
+
+def wrong(picture, count):
+    if count:
+        print(f"{picture}: {int(count)} numbers differ")
+    return int(count)
+
+
+def standardise(x):
+    """Return x as deviations, and the rounding error of a mean of those."""
+    deviation = x.std(axis=0)
+    deviation[deviation == 0] = 1
+    return (x - x.mean(axis=0)) / deviation, 8 * EPS * np.abs(x.mean(axis=0)) / deviation
+
+
+def map_picture(name, x, aligned, drawn):
+    from sklearn.decomposition import PCA
+
+    z, _ = standardise(x)
+    pca = PCA(n_components=2, svd_solver="covariance_eigh").fit(z)
+    signs = np.sign(pca.components_[[0, 1], np.abs(pca.components_).argmax(axis=1)])
+    want = ((z - z.mean(axis=0)) @ pca.components_.T) * signs
+    tracks = drawn[drawn["what"] == "track"]
+    error = np.abs(tracks[["x", "y"]].to_numpy() - want) / want[:, 0].std()
+    return wrong(f"map of {name}", np.sum(error > 1e-6) + np.sum(tracks["cluster"].to_numpy() != aligned))
+
+
+def profile_picture(name, x, aligned, drawn):
+    z, rounding = standardise(x)
+    means = np.array([z[aligned == c].mean(axis=0) for c in drawn["cluster"].unique() if (aligned == c).any()])
+    got = drawn[drawn["size"] > 0]["z"].to_numpy().reshape(means.shape)
+    return wrong(f"profile of {name}", np.sum(np.abs(got - means) > 1e-9 + rounding))
+
+
+def sizes_picture(name, aligned, folds, drawn):
+    want = [
+        (rank + 1, cluster, np.sum(aligned == cluster), fold, np.sum((aligned == cluster) & (folds == fold)))
+        for rank, cluster in enumerate(sorted(range(32), key=lambda c: (-np.sum(aligned == c), c)))
+        for fold in range(5)
+    ]
+    return wrong(f"sizes of {name}", not np.array_equal(drawn.to_numpy(), want))
+
+
+def features_picture(aligned_dir, drawn):
+    from sklearn.metrics import adjusted_rand_score
+
+    differ = len(drawn) != len(FEATURES) ** 2
+    for feature, other, agreement in drawn.itertuples(index=False):
+        labels = [load(aligned_dir, "cluster_label", FEATURES[f]).ravel() for f in (feature, other)]
+        differ += unlike(adjusted_rand_score(*labels), agreement)
+    return wrong("features", differ)
+
+
+def k_picture(exported, clustering, drawn):
+    """Fit the feature of k.csv again; clusters are aligned as those of the clustering with that k are."""
+    from itertools import combinations
+
+    from sklearn.metrics import adjusted_rand_score
+
+    name, k = FEATURES[drawn["feature"]], int(drawn.name)
+    x = load(exported, "stats", name)
+    labels, inertia, silhouettes = [], [], np.empty(len(x))
+    for train, held in KFold(n_splits=5, shuffle=True, random_state=42).split(x):
+        scaler = StandardScaler().fit(x[train])
+        model = MiniBatchKMeans(n_clusters=k, batch_size=2048, random_state=42, n_init="auto").fit(scaler.transform(x[train]))
+        own = np.empty(len(x), dtype=int)
+        own[train], own[held] = model.labels_, model.predict(scaler.transform(x[held]))
+        silhouettes[held] = simplified_silhouettes(model.transform(scaler.transform(x[held])), own[held])
+        labels.append(own)
+        inertia.append(model.inertia_)
+    agreement = [adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]
+    clusters = load(clustering, "cluster_label", name).ravel()
+    sizes = np.bincount(clusters, minlength=k)
+    davies_bouldin, calinski_harabasz = figures(x, clusters)
+    want = {
+        "inertia": np.mean(inertia), "silhouette": silhouettes.mean(), "davies_bouldin": davies_bouldin,
+        "calinski_harabasz": calinski_harabasz, "agreement": np.mean(agreement), "least_agreement": min(agreement),
+        "smallest": sizes.min(), "empty": np.sum(sizes == 0),
+    }
+    return wrong(f"k = {k} of {name}", sum(unlike(value, drawn[figure]) for figure, value in want.items()))
+
+
+def song_picture(songs, drawn, sound=()):
+    """Compare the series of each song in a picture with the arrays of its file."""
+    ticks = ("sections", "bars", "beats", "tatums")
+    differ = int(drawn["track_id"].nunique() == 0)
+    for song, rows in drawn.groupby("track_id"):
+        with h5py.File(songs[song], "r") as f:
+            arrays = {name: f[f"analysis/{name}"][:] for name in f["analysis"] if name != "songs"}
+            end = f["analysis/songs"]["duration"][0]
+        onsets = arrays["segments_start"]
+        ends = np.append(onsets[1:], max([end] + [arrays[f"{name}_start"].max(initial=0) for name in (*ticks, "segments")]))
+        want = {name: {"start": arrays[f"{name}_start"]} for name in ticks}
+        want["loudness"] = {
+            "start": np.column_stack([onsets, onsets + arrays["segments_loudness_max_time"]]).ravel(),
+            "value": np.column_stack([arrays["segments_loudness_start"], arrays["segments_loudness_max"]]).ravel(),
+        }
+        for name in sound:
+            values = arrays[f"segments_{name}"]
+            want[name] = {"start": np.repeat(onsets, 12), "end": np.repeat(ends, 12), "value": values.ravel()}
+            if name == "timbre":
+                want[name]["z"] = standardise(values)[0].ravel()
+        differ += set(rows["series"]) - {"distance"} != {name for name in want if len(want[name]["start"])}
+        for name, columns in want.items():
+            got = rows[rows["series"] == name]
+            for column, values in columns.items():
+                differ += len(got) != len(values) or np.abs(got[column].to_numpy() - values).max(initial=0) > 1e-9
+    return wrong("song", differ)
+
+
+def rhythm_distance(a, b):
+    """The mean of thirty parts: each in [0, 1], that of the densities as the share of gaps in other bins."""
+    a, b = a.astype(float), b.astype(float)
+    parts = np.abs(a[:9] / (1 + np.abs(a[:9])) - b[:9] / (1 + np.abs(b[:9])))
+    parts[[SKEW, KURTOSIS]] = np.minimum(parts[[SKEW, KURTOSIS]], 1)
+    length = abs(a[9] - b[9]) / max(a[9], b[9]) if max(a[9], b[9]) > 0 else 0
+    shares = [v[10:] / v[10:].sum() if v[10:].sum() > 0 else v[10:] for v in (a, b)]
+    return (parts.sum() + length + 20 * np.abs(shares[0] - shares[1]).sum() / 2) / 30
+
+
+def pair_picture(songs, exported, drawn):
+    ids = content(f"{exported}/track_ids.txt").decode().split()
+    one, other = (ids.index(i) for i in drawn["track_id"].unique())
+    differ = song_picture(songs, drawn)
+    distances = drawn[drawn["series"] == "distance"].set_index("feature")["distance"]
+    differ += len(distances) != len(FEATURES)
+    for feature, distance in distances.items():
+        x = load(exported, "stats", FEATURES[feature])
+        differ += unlike(rhythm_distance(x[one], x[other]), distance)
+    return wrong("pair", differ)
 
 
 def tables(exported, directory):
