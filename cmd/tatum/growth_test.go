@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tatum/query"
 	"tatum/store"
 )
 
@@ -174,10 +175,44 @@ func TestGrowth(t *testing.T) {
 		}
 		report(t, c.what, took)
 	}
+	lookUps(t, path)
 	write(t, path, func(w *store.Writer) error {
 		_, err := w.Forget(g.files)
 		return err
 	})
+}
+
+// lookUps prints what a track's look-up takes in this process, of tracks at random,
+// when it is asked for the first and the second time.
+func lookUps(t *testing.T, path string) {
+	t.Helper()
+	db, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c, err := db.Clustering(store.DefaultClustering)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := db.TrackIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"first", "second"} {
+		rng := rand.New(rand.NewPCG(5, 6))
+		took := make([]time.Duration, 100_000)
+		for i := range took {
+			id := ids[rng.IntN(len(ids))]
+			begun := time.Now()
+			if _, err := query.Track(db, c, id); err != nil {
+				t.Fatal(err)
+			}
+			took[i] = time.Since(begun)
+		}
+		slices.Sort(took)
+		t.Logf("a track in process, the %s time: median %v, 99th percentile %v", when, took[len(took)/2], took[len(took)*99/100])
+	}
 }
 
 // A growth measures commands on a store.
