@@ -159,7 +159,24 @@ func TestEachKindOfDamage(t *testing.T) {
 				n := int(binary.NativeEndian.Uint16(p.at(d, p.freelist)[10:]))
 				put64(p.at(d, p.freelist)[pageHeaderLen+8*(n-1):], p.last)
 			},
-			"free, but out of bounds",
+			"of " + fmt.Sprint(p.last) + " pages",
+		},
+		"free pages out of order": {
+			func(d []byte) { ids := p.at(d, p.freelist)[pageHeaderLen:]; copy(ids[8:16], ids[:8]) },
+			"free page",
+		},
+		"the header is free": {func(d []byte) { put64(p.at(d, p.freelist)[pageHeaderLen:], 1) }, "free page 1 comes after 1"},
+		"one free page less": {
+			func(d []byte) {
+				put16(p.at(d, p.freelist)[10:], binary.NativeEndian.Uint16(p.at(d, p.freelist)[10:])-1)
+			},
+			"pages are free",
+		},
+		"one free page more": {
+			func(d []byte) {
+				put16(p.at(d, p.freelist)[10:], binary.NativeEndian.Uint16(p.at(d, p.freelist)[10:])+1)
+			},
+			"free page 0 comes after",
 		},
 		"no free list":        {func(d []byte) { put16(p.at(d, p.freelist)[8:], leafPage) }, "no list of free pages"},
 		"too many free pages": {func(d []byte) { put16(p.at(d, p.freelist)[10:], 511) }, "511 free pages do not fit"},

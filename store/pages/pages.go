@@ -133,7 +133,8 @@ func CheckHeaders(b *bbolt.DB, length int64) error {
 	return nil
 }
 
-// freelist returns the numbers of the free pages.
+// freelist returns the numbers of the free pages. They ascend, and zeros follow
+// them: bbolt writes the list to new pages, so a damaged count shows.
 func (ps *Pages) freelist() ([]byte, error) {
 	data, err := ps.raw(ps.tail)
 	if err != nil {
@@ -148,6 +149,19 @@ func (ps *Pages) freelist() ([]byte, error) {
 	}
 	if n > uint64(len(ids)/8) {
 		return nil, damaged(ps.tail, "%d free pages do not fit", n)
+	}
+	last := uint64(1) // after the headers
+	for i := range n {
+		id := binary.NativeEndian.Uint64(ids[8*i:])
+		if id <= last || id >= uint64(ps.Count()) {
+			return nil, damaged(ps.tail, "free page %d comes after %d of %d pages", id, last, ps.Count())
+		}
+		last = id
+	}
+	for _, b := range ids[8*n:] {
+		if b != 0 {
+			return nil, damaged(ps.tail, "more than %d pages are free", n)
+		}
 	}
 	return ids[:8*n], nil
 }
@@ -192,12 +206,7 @@ func (ps *Pages) Administration() iter.Seq2[Run, error] {
 			return
 		}
 		for i := range ps.FreeCount() {
-			id := ps.freeAt(i)
-			if id >= uint64(ps.Count()) {
-				yield(Run{}, damaged(id, "free, but out of bounds"))
-				return
-			}
-			if !yield(Run{id, 1}, nil) {
+			if !yield(Run{ps.freeAt(i), 1}, nil) {
 				return
 			}
 		}
