@@ -137,13 +137,15 @@ func (in *ingester) prune() error {
 	}
 	total := 0
 	var removed []store.Removal
-	err = in.rehearsal.Sources(func(id store.TrackID, path string) {
-		if gone[path] {
-			removed = append(removed, store.Removal{ID: id, Path: path, Reason: "its file is gone"})
-		}
-		if isAtOrUnder(path, roots) {
-			total++
-		}
+	err = in.view(func(db *store.DB) error {
+		return in.rehearsal.Sources(db, func(id store.TrackID, path string) {
+			if gone[path] {
+				removed = append(removed, store.Removal{ID: id, Path: path, Reason: "its file is gone"})
+			}
+			if isAtOrUnder(path, roots) {
+				total++
+			}
+		})
 	})
 	if err != nil {
 		return err

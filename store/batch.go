@@ -159,12 +159,12 @@ func putSong(tx *bbolt.Tx, s *EncodedSong, b *Batch, state *State, out *Outcome)
 	return replace(tx, was, s, state)
 }
 
-// songIn returns what the transaction finds of a song. It has no track if there is
-// none.
+// songIn returns what the transaction finds of a song, in its memory. It has no
+// track if there is none.
 func songIn(tx *bbolt.Tx, id TrackID) *EncodedSong {
 	s := &EncodedSong{ID: id, track: tx.Bucket(tracksBucket).Get([]byte(id))}
-	if s.track == nil {
-		return s // each track has vectors and arrays, and they have a track
+	if s.track == nil && tx.Bucket(vectorsBucket).Get(vectorsKey(Features[0], id)) == nil {
+		return s // without track and vectors there is nothing else
 	}
 	for g, features := range vectorGroups {
 		s.vectors[g] = tx.Bucket(vectorsBucket).Get(vectorsKey(features[0], id))
@@ -181,7 +181,7 @@ func (s *EncodedSong) equal(t *EncodedSong) bool {
 }
 
 // withArrays returns the song with the arrays that it lacks and another has, and
-// with the vectors of those.
+// with the vectors of those. It shares their memory.
 func (s *EncodedSong) withArrays(other *EncodedSong) *EncodedSong {
 	whole := *s
 	whole.arrays[otherGroup] = other.arrays[otherGroup]
@@ -193,8 +193,8 @@ func (s *EncodedSong) withArrays(other *EncodedSong) *EncodedSong {
 	return &whole
 }
 
-// replace puts a song, of which there may be nothing, in the place of what there
-// is of it. A track whose vectors change by one of a clustering's features loses
+// replace writes s over was, which is what the store has of that song. Parts that s
+// lacks are removed. A track whose vectors change by one of a clustering's features loses
 // its labels there, which no longer hold, and is among those to be assigned if it
 // has any such vectors now.
 func replace(tx *bbolt.Tx, was, s *EncodedSong, state *State) error {
@@ -282,8 +282,8 @@ func (out *Outcome) count(m meeting, old string, s *EncodedSong) {
 	out.Replaced++
 }
 
-// sameSong reports whether a song has what is known of a track, and the same
-// features, whose arrays are sealed.
+// sameSong reports whether a song is the track old: what is known of it is the
+// same, and so are the arrays of the features, of which sealed are the track's.
 func sameSong(old *Track, s *EncodedSong, sealed []byte) (bool, error) {
 	t, err := unsealTrack([]byte(s.ID), s.track)
 	if err != nil {

@@ -336,8 +336,8 @@ const (
 
 var partBuckets = [numParts][]byte{tracksBucket, arraysBucket, vectorsBucket, filesBucket}
 
-// put sets a key's value, nil for none, where there is an old one or none, and
-// counts the bytes.
+// put changes a key's value from old, which must be what is there, to sealed, and
+// counts the bytes. A nil value is none.
 func (s *State) put(tx *bbolt.Tx, p part, key, old, sealed []byte) error {
 	if bytes.Equal(old, sealed) {
 		return nil

@@ -143,25 +143,23 @@ func (r *Rehearsal) putFile(db *DB, f File, out *Outcome) error {
 }
 
 // Sources calls yield with each track that there would be and the file that it
-// would be of, in no order.
-func (r *Rehearsal) Sources(yield func(id TrackID, path string)) error {
+// would be of, in no order. The store is nil where there is none.
+func (r *Rehearsal) Sources(db *DB, yield func(id TrackID, path string)) error {
 	for id, path := range r.tracks {
 		if path != "" {
 			yield(id, path)
 		}
 	}
-	return r.View(func(db *DB) error {
-		if db == nil {
-			return nil
-		}
-		for t, err := range db.Tracks(Span{}) {
-			if err != nil {
-				return err
-			}
-			if _, ok := r.tracks[t.ID]; !ok {
-				yield(t.ID, t.Source.Path)
-			}
-		}
+	if db == nil {
 		return nil
-	})
+	}
+	for t, err := range db.Tracks(Span{}) {
+		if err != nil {
+			return err
+		}
+		if _, ok := r.tracks[t.ID]; !ok {
+			yield(t.ID, t.Source.Path)
+		}
+	}
+	return nil
 }

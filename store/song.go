@@ -209,7 +209,8 @@ func (v *Vectors) ID() TrackID { return TrackID(v.IDBytes()) }
 func (v *Vectors) IDBytes() []byte { return v.key[1:] }
 
 // Vector sets dst to the track's vector of one of the features that lie together;
-// it has their length. Asked for in order, each is found at once. It returns
+// it has their length. Asked for in order, each is found at once, from where the
+// last one ended; so two goroutines may not ask at once. It returns
 // ErrCorrupt when there is none, or another than was written.
 func (v *Vectors) Vector(f Feature, dst Vector) error {
 	n := int(v.value[0])

@@ -61,7 +61,7 @@ type Names struct {
 // ID returns the track's ID.
 func (n *Names) ID() TrackID { return TrackID(n.key) }
 
-// Track returns the whole track.
+// Track returns the whole track. It has to be asked for before the loop's next step.
 func (n *Names) Track() (Track, error) { return decodeTrack(n.key, n.value) }
 
 // Names yields the names of a span's tracks in row order, in less time than

@@ -1021,8 +1021,8 @@ func FuzzDecoders(f *testing.F) {
 		folds, err := decodeFolds(key, data)
 		same("folds", err, func() []byte { return sealFolds(key, folds) })
 		if err := checkVectors(key, data); err == nil {
-			for _, f := range AllFeatures {
-				v := newVectors(key, data)
+			v := newVectors(key, data)
+			for _, f := range slices.Concat(AllFeatures, []Feature{Timbre, 5, 5, 2}) {
 				same("vector", v.Vector(f, make(Vector, f.VectorLen())), nil)
 			}
 		}

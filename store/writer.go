@@ -300,8 +300,8 @@ func (w *Writer) openAlone() (*bbolt.DB, error) {
 	}
 }
 
-// touch makes a lock file's time now. It writes what is there already, the first
-// letter of the holder, for only a file's owner may set its time.
+// touch makes a lock file's time now. It writes what is there already, the quotation
+// mark before the holder, for only a file's owner may set its time.
 func touch(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
