@@ -374,7 +374,7 @@ func TestSlowSaving(t *testing.T) {
 	// before to be saved, with more songs than may wait.
 	many := demo(300, 1)
 	write(t, filepath.Join(dir, "many.h5"), many...)
-	slow := func(Progress) { time.Sleep(500 * time.Millisecond) }
+	slow := func(Progress) { time.Sleep(800 * time.Millisecond) }
 	sum := run(t, db, Options{Paths: []string{dir}, Arrays: store.AllArrays, Reader: LibHDF5, Workers: 2, Timeout: 3 * time.Second, Progress: slow})
 	checkCounts(t, sum, jobFiles+len(many), 0, 0, 0, 0, 0)
 }

@@ -234,7 +234,7 @@ func TestInterruptedAssignGoesOn(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		waitForChange(path, time.Minute) // not before its first batch
+		waitForChange(path, 5*time.Second) // not before its first batch
 		if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}

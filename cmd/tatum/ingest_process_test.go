@@ -259,8 +259,8 @@ func checkSameFiles(t *testing.T, got, want string) {
 	}
 }
 
-// testInterruptedIngest sends what Ctrl-C sends. Where the ingest had ended before,
-// it is tried again.
+// testInterruptedIngest sends what Ctrl-C sends. Where that comes too late, it is
+// tried again.
 func testInterruptedIngest(t *testing.T, songs ingestSongs) {
 	for range 20 {
 		db := filepath.Join(t.TempDir(), "tatum.db")
@@ -283,8 +283,11 @@ func testInterruptedIngest(t *testing.T, songs ingestSongs) {
 			t.Fatalf("exit code %d, want %d; %s", code, exitInterrupted, stderr.String())
 		}
 		tracks, _ := storeDigest(t, db)
-		if want := fmt.Sprintf("%d added, ", tracks); !strings.HasPrefix(stdout.String(), want) || tracks == songs.n {
-			t.Errorf("got %q, want %q of %d", stdout.String(), want, songs.n)
+		if tracks == songs.n {
+			continue
+		}
+		if want := fmt.Sprintf("%d added, ", tracks); !strings.HasPrefix(stdout.String(), want) {
+			t.Errorf("got %q, want %q", stdout.String(), want)
 		}
 		if want := "tatum: interrupted; the same command goes on from there\n"; stderr.String() != want {
 			t.Errorf("standard error: got %q, want %q", stderr.String(), want)
@@ -295,7 +298,7 @@ func testInterruptedIngest(t *testing.T, songs ingestSongs) {
 		}
 		return
 	}
-	t.Error("every ingest ended before it was interrupted")
+	t.Error("no ingest was interrupted half way")
 }
 
 // testSignals ends an ingest of standard input, which says nothing, by each of the
@@ -340,7 +343,8 @@ func waitForFile(t *testing.T, path string) {
 }
 
 // testReadersDuringIngest starts another ingest while one waits for the archive
-// of its songs, and then asks for a stored track again and again while that one runs.
+// of its songs, and then asks for a stored track again and again while the first
+// runs.
 func testReadersDuringIngest(t *testing.T, songs ingestSongs) {
 	db := filepath.Join(t.TempDir(), "tatum.db")
 	first := filepath.Join(t.TempDir(), "first")

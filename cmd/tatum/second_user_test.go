@@ -77,11 +77,7 @@ func testSecondUser(t *testing.T, mode os.FileMode, groups [2]uint32) {
 	}
 	for i, step := range steps {
 		if i == 2 { // the second user's ingest has to wait for a reader, and to say so
-			reader, err := store.Open(db)
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.AfterFunc(300*time.Millisecond, func() { reader.Close() })
+			go closeWhenAsked(t, db)()
 		}
 		if out, err := as(step.user, groups[step.user-first], step.args...); err != nil {
 			t.Fatalf("user %d, %v: %v: %s", step.user, step.args, err, out)
@@ -135,5 +131,31 @@ func copyProgram(t *testing.T, path string) {
 	}
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// closeWhenAsked opens a store for reading and returns what closes it again, once a
+// writer has touched the lock file some times. Two changes are those of its start.
+func closeWhenAsked(t *testing.T, db string) func() {
+	t.Helper()
+	reader, err := store.Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		defer reader.Close()
+		var last time.Time
+		changes := 0
+		for range 12_000 {
+			info, err := os.Stat(db + ".lock")
+			if err == nil && !info.ModTime().Equal(last) {
+				last = info.ModTime()
+				if changes++; changes > 5 {
+					return
+				}
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		t.Error("no writer asked for the store")
 	}
 }

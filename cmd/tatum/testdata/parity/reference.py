@@ -318,14 +318,14 @@ def map_picture(name, x, aligned, drawn):
     want = ((z - z.mean(axis=0)) @ pca.components_.T) * signs
     tracks = drawn[drawn["what"] == "track"]
     error = np.abs(tracks[["x", "y"]].to_numpy() - want) / want[:, 0].std()
-    return wrong(f"map of {name}", np.sum(error > 1e-6) + np.sum(tracks["cluster"].to_numpy() != aligned))
+    return wrong(f"map of {name}", np.sum(~(error <= 1e-6)) + np.sum(tracks["cluster"].to_numpy() != aligned))
 
 
 def profile_picture(name, x, aligned, drawn):
     z, rounding = standardise(x)
     means = np.array([z[aligned == c].mean(axis=0) for c in drawn["cluster"].unique() if (aligned == c).any()])
     got = drawn[drawn["size"] > 0]["z"].to_numpy().reshape(means.shape)
-    return wrong(f"profile of {name}", np.sum(np.abs(got - means) > 1e-9 + rounding))
+    return wrong(f"profile of {name}", np.sum(~(np.abs(got - means) <= 1e-9 + rounding)))
 
 
 def sizes_picture(name, aligned, folds, drawn):
@@ -400,7 +400,7 @@ def song_picture(songs, drawn, sound=()):
         for name, columns in want.items():
             got = rows[rows["series"] == name]
             for column, values in columns.items():
-                differ += len(got) != len(values) or np.abs(got[column].to_numpy() - values).max(initial=0) > 1e-9
+                differ += len(got) != len(values) or not np.all(np.abs(got[column].to_numpy() - values) <= 1e-9)
     return wrong("song", differ)
 
 
