@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -150,4 +151,49 @@ func TestStaleLockFile(t *testing.T) {
 	}
 	putTestSong(t, w, testID(1), "/a", 1)
 	w.Close()
+}
+
+// TestReadersYield holds a store open until its writer says that it waits, and then
+// looks at who would let it go first: no one once it has written, or long after it
+// was killed.
+func TestReadersYield(t *testing.T) {
+	w, path := testWriter(t)
+	put := func(i int) error {
+		_, err := w.Put(Batch{Songs: []EncodedSong{*EncodeSong(testSong(testID(i), fmt.Sprint("/", i), i))}})
+		return err
+	}
+	if err := put(0); err != nil {
+		t.Fatal(err)
+	}
+	if writerWaits(path) {
+		t.Error("a writer is said to wait that had not to")
+	}
+	reader, err := open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var writer errgroup.Group
+	writer.Go(func() error { return put(1) })
+	for begun := time.Now(); !writerWaits(path); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("no one says that the writer waits")
+		}
+	}
+	if err := errors.Join(reader.Close(), writer.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if writerWaits(path) {
+		t.Error("a writer is said to wait that has written")
+	}
+
+	if err := mark(path, isWaiting); err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(lockPath(path), long, long); err != nil {
+		t.Fatal(err)
+	}
+	if writerWaits(path) {
+		t.Error("a writer is said to wait that has been killed")
+	}
 }

@@ -170,18 +170,28 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// holderAt is where the lock file says who holds the lock. On Windows the first
-// byte is what is locked, and no one else can read it.
-const holderAt = 1
+// The lock file says whether the store's writer waits for readers, and from
+// holderAt on who it is. On Windows the first byte is what is locked, and no one
+// else can read it.
+const (
+	waitsAt  = 1
+	holderAt = 2
+)
+
+// What the lock file has at waitsAt.
+const (
+	isWaiting  = 'w'
+	notWaiting = ' '
+)
 
 func writeHolder(f *os.File) error {
 	const enough = 80 // bytes of the command line
 	command := strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " ")
 	who := fmt.Sprintf("%q (process %d)", command[:min(enough, len(command))], os.Getpid())
-	if err := f.Truncate(holderAt); err != nil {
+	if err := f.Truncate(waitsAt); err != nil {
 		return err
 	}
-	_, err := f.WriteAt([]byte(who), holderAt)
+	_, err := f.WriteAt(append([]byte{notWaiting}, who...), waitsAt)
 	return err
 }
 
@@ -283,43 +293,61 @@ func (w *Writer) open(fn func(b *bbolt.DB) error) error {
 }
 
 // openAlone opens the file once no reader has it open. Readers that keep coming
-// would always be among themselves, so while the writer waits it touches the
-// lock file, and those to come let it go first: see [yield].
+// would always be among themselves, so the writer marks the lock file while it
+// waits, and those to come let it go first: see [yield].
 func (w *Writer) openAlone() (*bbolt.DB, error) {
-	for begun := time.Now(); ; time.Sleep(writePoll) {
+	try := func() (*bbolt.DB, error) {
 		b, _, err := openBolt(w.path, &bbolt.Options{Timeout: time.Nanosecond, FreelistType: bbolt.FreelistMapType})
-		switch {
-		case !errors.Is(err, ErrLocked):
-			return b, err
-		case time.Since(begun) > writeTimeout:
+		return b, err
+	}
+	b, err := try()
+	if !errors.Is(err, ErrLocked) {
+		return b, err
+	}
+	defer mark(w.path, notWaiting) // or else it is out of date soon
+	for begun := time.Now(); errors.Is(err, ErrLocked); b, err = try() {
+		if time.Since(begun) > writeTimeout {
 			return nil, fmt.Errorf("%w by a reader that does not end", err)
 		}
-		if err := touch(lockPath(w.path)); err != nil {
+		if err := mark(w.path, isWaiting); err != nil {
 			return nil, err
 		}
+		time.Sleep(writePoll)
 	}
+	return b, err
 }
 
-// touch makes a lock file's time now. It writes what is there already, the quotation
-// mark before the holder, for only a file's owner may set its time.
-func touch(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+// mark writes to the lock file of the store at path whether its writer waits. The
+// file's time tells when that was: a writer that was killed does not wait.
+func mark(path string, waits byte) error {
+	f, err := os.OpenFile(lockPath(path), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt([]byte{'"'}, holderAt)
+	_, err = f.WriteAt([]byte{waits}, waitsAt)
 	return errors.Join(err, f.Close())
 }
 
-// yield lets a writer that waits for the file go first, for a moment.
+// yield lets a writer that waits for the store at path go first, for a moment.
 func yield(path string) {
-	info, err := os.Stat(lockPath(path))
+	for begun := time.Now(); time.Since(begun) < yieldTime && writerWaits(path); {
+		time.Sleep(writePoll)
+	}
+}
+
+func writerWaits(path string) bool {
+	f, err := os.Open(lockPath(path))
 	if err != nil {
-		return // no writer yet
+		return false // no writer yet
 	}
-	if age := time.Since(info.ModTime()); age >= 0 && age < yieldTime {
-		time.Sleep(yieldTime)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || time.Since(info.ModTime()).Abs() > yieldTime {
+		return false
 	}
+	var b [1]byte
+	_, err = f.ReadAt(b[:], waitsAt)
+	return err == nil && b[0] == isWaiting
 }
 
 // View calls fn with the store opened for reading. The DB is closed when fn

@@ -135,7 +135,7 @@ func copyProgram(t *testing.T, path string) {
 }
 
 // closeWhenAsked opens a store for reading and returns what closes it again, once a
-// writer has touched the lock file some times. Two changes are those of its start.
+// writer has changed the lock file some times. Two changes are those of its start.
 func closeWhenAsked(t *testing.T, db string) func() {
 	t.Helper()
 	reader, err := store.Open(db)
