@@ -185,7 +185,7 @@ func TestArraysOfOthers(t *testing.T) {
 // of the files.
 func TestDryRun(t *testing.T) {
 	dir, db := tempStore(t)
-	songs := demo(12, 1)
+	songs := brief(12, 1)
 	r := rand.New(rand.NewPCG(1, 9))
 	anyPath := func() string {
 		return filepath.Join(dir, string('a'+rune(r.IntN(4))), string('m'+rune(r.IntN(4)))+".h5")

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -124,6 +125,19 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 // demo returns the first made-up songs of a seed.
 func demo(n int, seed uint64) []*store.Song { return slices.Collect(msd.Demo(n, seed)) }
 
+// brief returns the first made-up songs of a seed, shortened: for tests of many
+// files, which take half the time to write.
+func brief(n int, seed uint64) []*store.Song {
+	songs := demo(n, seed)
+	for _, s := range songs {
+		for a := range s.Arrays {
+			const rows = 20
+			s.Arrays[a] = s.Arrays[a][:min(rows*store.Array(a).Columns(), len(s.Arrays[a]))]
+		}
+	}
+	return songs
+}
+
 // writeDemo writes songs to dir, each to a file of its own.
 func writeDemo(t *testing.T, dir string, songs []*store.Song) {
 	t.Helper()
@@ -192,12 +206,23 @@ func contents(t *testing.T, path string) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := sha256.New()
 		vectors, err := db.TrackVectors(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(h, "%x%x", arrays, vectors)
+		h := sha256.New()
+		for a, values := range arrays {
+			fmt.Fprint(h, a, values == nil, len(values))
+			if err := binary.Write(h, binary.LittleEndian, values); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for f, values := range vectors {
+			fmt.Fprint(h, f, len(values))
+			if err := binary.Write(h, binary.LittleEndian, values); err != nil {
+				t.Fatal(err)
+			}
+		}
 		all[string(id)] = fmt.Sprintf("%v %x", track, h.Sum(nil))
 	}
 	for f, err := range db.Files() {
@@ -265,11 +290,11 @@ func testOddWorkers(t *testing.T, reader Reader) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir, db := tempStore(t)
-			songs := demo(8, 1)
+			songs := brief(8, 1)
 			writeDemo(t, dir, songs)
 			odd := filepath.Join(dir, string(songs[3].ID[:6]), c.name+"-x.h5")
-			write(t, odd, demo(2, 2)...) // of two songs, for which libhdf5 is needed
-			write(t, filepath.Join(dir, c.name+"-y.h5"), demo(4, 3)[2:]...)
+			write(t, odd, brief(2, 2)...) // of two songs, for which libhdf5 is needed
+			write(t, filepath.Join(dir, c.name+"-y.h5"), brief(4, 3)[2:]...)
 			o := Options{Paths: []string{dir}, Reader: reader, Workers: 1, Process: testWorker("odd")}
 			if c.name == "hang" { // the others may be slow
 				o.Timeout = 3 * time.Second
@@ -420,7 +445,7 @@ func TestJobLen(t *testing.T) {
 func TestCancel(t *testing.T) {
 	dir, db := tempStore(t)
 	const n = (maxQueued + 40) * jobFiles // more than are read ahead
-	writeDemo(t, dir, demo(n, 1))
+	writeDemo(t, dir, brief(n, 1))
 	o := Options{Paths: []string{dir}, Workers: 2, Process: testWorker("good")}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := 0

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -19,11 +18,9 @@ import (
 )
 
 // kills is how often the tests below kill a process; TATUM_KILLS raises it.
-func kills() int {
-	if n, err := strconv.Atoi(os.Getenv("TATUM_KILLS")); err == nil {
-		return n
-	}
-	return 3
+func kills(t *testing.T) int {
+	t.Helper()
+	return envCount(t, "TATUM_KILLS", 3)
 }
 
 // putSongs stores made-up songs, those from first to before end.
@@ -56,14 +53,18 @@ func labelsIn(t *testing.T, path string) map[store.TrackID]uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	members := make(map[string]float64)
+	type member struct {
+		feature store.Feature
+		id      store.TrackID
+	}
+	members := make(map[member]float64)
 	for _, f := range c.Features {
 		for k := range c.K {
 			for m, err := range db.Members(c, f, store.Cluster(k)) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				members[fmt.Sprint(f, m.ID)] = m.Distance
+				members[member{f, m.ID}] = m.Distance
 			}
 		}
 	}
@@ -76,9 +77,9 @@ func labelsIn(t *testing.T, path string) map[store.TrackID]uint64 {
 		fmt.Fprint(h, p.Places)
 		labels[p.ID] = h.Sum64()
 		for i := range p.Places {
-			key := fmt.Sprint(p.Places[i].Feature, p.ID)
+			key := member{p.Places[i].Feature, p.ID}
 			if d, ok := members[key]; !ok || d != p.Places[i].Distance() {
-				t.Errorf("%s is not among its cluster's members", key)
+				t.Errorf("%v is not among its cluster's members", key)
 			}
 			delete(members, key)
 		}
@@ -138,7 +139,7 @@ func copyFile(t *testing.T, dst, src string) {
 func TestKilledClusterLeavesOldOne(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills()
+	dir, n := t.TempDir(), kills(t)
 	path := filepath.Join(dir, "tatum.db")
 	putSongs(t, path, 0, 1500)
 	args := func(seed int) []string {
@@ -177,18 +178,18 @@ func TestKilledClusterLeavesOldOne(t *testing.T) {
 func TestKilledAssignGoesOn(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills()
+	dir, n := t.TempDir(), kills(t)
 	base, path := filepath.Join(dir, "base.db"), filepath.Join(dir, "tatum.db")
 	putSongs(t, base, 0, 600)
 	runTatum(t, "cluster", "--quiet", "--db", base, "-k", "128") // so that a batch is small
 	fitted := labelsIn(t, base)
-	putSongs(t, base, 600, 5000)
+	putSongs(t, base, 600, 3000)
 	assign := []string{"cluster", "assign", "--quiet", "--db", path}
 	copyFile(t, path, base)
 	takes := runTatum(t, assign...)
 	want := labelsIn(t, path)
-	if len(want) != 5000 {
-		t.Fatalf("%d tracks have labels, want 5000", len(want))
+	if len(want) != 3000 {
+		t.Fatalf("%d tracks have labels, want 3000", len(want))
 	}
 	rng := rand.New(rand.NewPCG(9, 10))
 	partly := 0
@@ -222,7 +223,6 @@ func TestKilledAssignGoesOn(t *testing.T) {
 // Where it had ended before, it is tried again.
 func TestInterruptedAssignGoesOn(t *testing.T) {
 	skipShort(t)
-	kills()
 	base := filepath.Join(t.TempDir(), "base.db")
 	putSongs(t, base, 0, 600)
 	runTatum(t, "cluster", "--quiet", "--db", base, "-k", "400") // so that a batch is small

@@ -24,7 +24,7 @@ func newDemo(g *globals) *cobra.Command {
 		Short: "Write made-up songs to try tatum with",
 		Long: `demo writes made-up songs to DIR, each in an HDF5 file laid out like those of
 the Million Song Dataset. The same seed gives the same songs.`,
-		Example: "  tatum demo --songs 300 songs",
+		Example: "  tatum demo --songs 30 --seed 2 others",
 		Args:    wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n < 0 {

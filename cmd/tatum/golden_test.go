@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"tatum/store"
@@ -33,14 +31,6 @@ type goldenFeature struct {
 	LabelFileSHA256 string        `json:"label_file_sha256"`
 }
 
-// tatum runs a command, which must succeed.
-func tatum(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("tatum", args...).CombinedOutput(); err != nil {
-		t.Fatalf("tatum %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
 // TestGolden compares the whole job on the demo's songs with the reference.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -57,10 +47,10 @@ func TestGolden(t *testing.T) {
 	}
 	dir := t.TempDir()
 	songs, path, out := filepath.Join(dir, "songs"), filepath.Join(dir, "tatum.db"), filepath.Join(dir, "out")
-	tatum(t, "demo", "--songs", strconv.Itoa(len(want.TrackIDs)), songs)
-	tatum(t, "ingest", "--db", path, songs)
-	tatum(t, "cluster", "--db", path)
-	tatum(t, "export", "npy", "--db", path, out)
+	makeDemo(t, songs, len(want.TrackIDs), 1)
+	runTatum(t, "ingest", "--db", path, songs)
+	runTatum(t, "cluster", "--db", path)
+	runTatum(t, "export", "npy", "--db", path, out)
 
 	db, err := store.Open(path)
 	if err != nil {

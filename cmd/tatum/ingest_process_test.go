@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,16 +102,13 @@ func storeDigest(t *testing.T, path string) (tracks int, digest [32]byte) {
 // songs.
 func TestIngestProcess(t *testing.T) {
 	skipShort(t)
-	n, err := strconv.Atoi(os.Getenv("TATUM_KILLS"))
-	if err != nil {
-		n = 6
-	}
+	n := kills(t)
 	songs := ingestSongs{n: 300}
 	if n >= 100 {
 		songs.n = 2000
 	}
 	songs.dir = filepath.Join(t.TempDir(), "songs")
-	runTatum(t, "demo", "--quiet", "--songs", strconv.Itoa(songs.n), songs.dir)
+	makeDemo(t, songs.dir, songs.n, 1)
 	t.Run("Killed", func(t *testing.T) { testKilledIngest(t, songs, n, songs.dir) })
 	t.Run("KilledArchive", func(t *testing.T) { testKilledIngest(t, songs, n, songs.archive(t)) })
 	t.Run("Interrupted", func(t *testing.T) { testInterruptedIngest(t, songs) })
@@ -135,7 +131,10 @@ func (s ingestSongs) archive(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := gzip.NewWriter(f)
+	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := tar.NewWriter(z)
 	if err := errors.Join(w.AddFS(os.DirFS(s.dir)), w.Close(), z.Close(), f.Close()); err != nil {
 		t.Fatal(err)
@@ -348,7 +347,7 @@ func waitForFile(t *testing.T, path string) {
 func testReadersDuringIngest(t *testing.T, songs ingestSongs) {
 	db := filepath.Join(t.TempDir(), "tatum.db")
 	first := filepath.Join(t.TempDir(), "first")
-	runTatum(t, "demo", "--quiet", "--songs", "12", "--seed", "5", first)
+	makeDemo(t, first, 12, 5)
 	runTatum(t, "ingest", "--quiet", "--db", db, first)
 	runTatum(t, "cluster", "--quiet", "-k", "2", "--db", db)
 	id := func() string {

@@ -52,18 +52,22 @@ func skipShort(t *testing.T) {
 	}
 }
 
+// scriptCommands are those that scripts have besides testscript's.
+var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"demo":  demo,
+	"exits": exits,
+	"flip":  flip,
+	"held":  held,
+	"same":  same,
+	"paths": paths,
+}
+
 // TestScripts runs the commands as a user would; see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"flip":  flip,
-			"held":  held,
-			"same":  same,
-			"paths": paths,
-		},
+		Cmds:          scriptCommands,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SHARED", sharedDir())
 			return nil

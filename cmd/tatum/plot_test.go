@@ -31,16 +31,16 @@ func TestPictures(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := filepath.Join(dir, "tatum.db")
-	tatum(t, "demo", "--quiet", "--songs", "60", filepath.Join(dir, "songs"))
-	tatum(t, "ingest", "--quiet", "--arrays", "all", "--db", db, filepath.Join(dir, "songs"))
-	tatum(t, "cluster", "--quiet", "--db", db, "-k", "8")
+	makeDemo(t, filepath.Join(dir, "songs"), 60, 1)
+	runTatum(t, "ingest", "--quiet", "--arrays", "all", "--db", db, filepath.Join(dir, "songs"))
+	runTatum(t, "cluster", "--quiet", "--db", db, "-k", "8")
 	for name, args := range pictures {
 		t.Run(name, func(t *testing.T) {
 			kept := filepath.Join("testdata", "pictures", name+".svg")
 			var drawn []byte
 			for i, ending := range []string{".svg", ".svg", ".png", ".pdf"} {
 				out := filepath.Join(dir, name+ending)
-				tatum(t, append([]string{"plot", "--db", db, "--out", out, "--data", out + ".csv"}, args...)...)
+				runTatum(t, append([]string{"plot", "--db", db, "--out", out, "--data", out + ".csv"}, args...)...)
 				again, err := os.ReadFile(out)
 				if err != nil {
 					t.Fatal(err)

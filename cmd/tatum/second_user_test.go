@@ -61,7 +61,7 @@ func testSecondUser(t *testing.T, mode os.FileMode, groups [2]uint32) {
 		t.Skipf("skipped: a second user cannot run a program here: %v %s", err, out)
 	}
 	songs := filepath.Join(shared, "songs")
-	runTatum(t, "demo", "--quiet", "--songs", "60", "--seed", "3", songs)
+	makeDemo(t, songs, 120, 1)
 	steps := []struct {
 		user uint32
 		args []string

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"tatum/ingest"
-	"tatum/ingest/msd"
 	"tatum/query"
 	"tatum/store"
 )
@@ -23,11 +22,7 @@ func TestSameArtistRanks(t *testing.T) {
 	t.Parallel()
 	t.Run("made up", func(t *testing.T) {
 		dir := t.TempDir()
-		for song := range msd.Demo(200, 1) {
-			if err := msd.Write(filepath.Join(dir, string(song.ID)+".h5"), []*store.Song{song}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		makeDemo(t, dir, 200, 1)
 		timbre, rhythm := sameArtistRanks(t, dir)
 		if timbre > 3 || timbre >= rhythm {
 			t.Errorf("median rank by timbre %v, by rhythm %v: want at most 3, and less", timbre, rhythm)

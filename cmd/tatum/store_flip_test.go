@@ -270,7 +270,7 @@ func problems(t testing.TB, path string, recompute bool) []store.Problem {
 func TestFlippedBytes(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	flips := envCount(t, "TATUM_FLIPS", 60)
+	flips := envCount(t, "TATUM_FLIPS", 40)
 	path := filepath.Join(t.TempDir(), "tatum.db")
 	oldStore(t, path)
 	if found := problems(t, path, true); len(found) > 0 {

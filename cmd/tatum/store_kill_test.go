@@ -21,7 +21,7 @@ func TestStoreSurvivesKill(t *testing.T) {
 	times := envCount(t, "TATUM_STORE_KILLS", 2)
 	dir := t.TempDir()
 	songs, base := filepath.Join(dir, "songs"), filepath.Join(dir, "base.db")
-	tatum(t, "demo", "--songs", "40", songs)
+	makeDemo(t, songs, 40, 1)
 	oldStore(t, base)
 	shard := filepath.Join(dir, "shard.db")
 	put(t, shard, madeBatch(t, 100, 1000, 1))

@@ -20,7 +20,7 @@ func TestMergeCuts(t *testing.T) {
 	skipShort(t)
 	dir := t.TempDir()
 	songs := filepath.Join(dir, "songs")
-	runTatum(t, "demo", "--quiet", "--songs", "60", songs)
+	makeDemo(t, songs, 60, 1)
 	files := songFiles(t, songs)
 	for i, path := range files {
 		switch {
@@ -113,7 +113,7 @@ func ingestSome(t *testing.T, db string, paths ...string) {
 func TestKilledMergeGoesOn(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	dir, n := t.TempDir(), kills()
+	dir, n := t.TempDir(), kills(t)
 	songs := 2500 // in two batches
 	args := []string{"store", "merge", "--quiet", "--db", ""}
 	for shard := range 3 {
