@@ -220,7 +220,7 @@ func features(places []Assignment) []Feature {
 }
 
 // checkPlaces returns ErrCorrupt unless the places are by the clustering's
-// features, those of the sound left out or not, among k clusters of its folds.
+// features, those of the sound left out or not, in its folds, with k distances.
 func (c *Clustering) checkPlaces(key []byte, places []Assignment) error {
 	if n := len(places); n == 0 || !slices.Equal(features(places), c.Features) && !slices.Equal(features(places), c.withoutSound()) {
 		return corrupt(key, fmt.Sprintf("has a place by %v, want %v", features(places), c.Features))

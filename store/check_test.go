@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -386,5 +387,60 @@ func TestDamagedHeaderIsReported(t *testing.T) {
 		if found := problemsOf(t, damaged); len(found) != 1 {
 			t.Errorf("header %d: problems %v, want one", page, found)
 		}
+	}
+}
+
+// TestCheckPages gives pages to the list of free ones, or takes them from it.
+func TestCheckPages(t *testing.T) {
+	_, path := usedStore(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As bbolt lays its header and the list out.
+	le, page := binary.NativeEndian, os.Getpagesize()
+	meta := whole[16:]
+	if other := whole[page+16:]; le.Uint64(other[48:]) > le.Uint64(meta[48:]) {
+		meta = other
+	}
+	at, last := int(le.Uint64(meta[32:]))*page, le.Uint64(meta[40:])-1
+	count := int(le.Uint16(whole[at+10:]))
+	if count == 0 {
+		t.Fatal("the store has no free page")
+	}
+	end := at + 16 + 8*count
+	free := le.Uint64(whole[end-8:])
+	if free == last {
+		t.Fatal("the store's last page is free")
+	}
+	for name, c := range map[string]struct {
+		harm func(data []byte)
+		want []string
+	}{
+		"whole": {func([]byte) {}, nil},
+		"one less": {func(data []byte) {
+			le.PutUint16(data[at+10:], uint16(count-1))
+			le.PutUint64(data[end-8:], 0)
+		}, []string{fmt.Sprintf("page %d: neither used nor free", free)}},
+		"one more": {func(data []byte) {
+			le.PutUint16(data[at+10:], uint16(count+1))
+			le.PutUint64(data[end:], last)
+		}, []string{fmt.Sprintf("page %d: used more than once", last)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := slices.Clone(whole)
+			c.harm(data)
+			damaged := filepath.Join(t.TempDir(), "damaged.db")
+			if err := os.WriteFile(damaged, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range problemsOf(t, damaged) {
+				got = append(got, p.String())
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -695,6 +695,78 @@ func TestAssignmentsComeBack(t *testing.T) {
 	}
 }
 
+// TestDistancesArePacked looks at the length of places whose distances are just
+// near enough to each other to be packed, and just not.
+func TestDistancesArePacked(t *testing.T) {
+	const packed = 2 + 3*packedLen // the greatest exponent, and the distances but the own
+	for name, c := range map[string]struct {
+		distances []float64
+		want      int // bytes of them, but for the own
+	}{
+		"alike":                  {[]float64{1, 0, 2, 3}, packed},
+		"as far apart as can be": {[]float64{1, 0, 1, math.Ldexp(1, maxOffset)}, packed},
+		"further":                {[]float64{1, 0, 1, math.Ldexp(1, maxOffset+1)}, 3 * 8},
+		"the greatest":           {slices.Repeat([]float64{math.MaxFloat64}, 4), packed},
+		"one is 0":               {[]float64{1, 1, 0, 1}, 3 * 8},
+	} {
+		length := func(distances []float64) int {
+			return len(encodePlaces(testID(1), []Assignment{{Label: Label(min(1, len(distances)-1)), Distances: distances}}))
+		}
+		none := length(c.distances[:1]) - 2 // which has an exponent, of no distances
+		if got := length(c.distances) - none; got != c.want {
+			t.Errorf("%s: %d bytes of distances, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestRunnerUp(t *testing.T) {
+	for _, c := range []struct {
+		label     Label
+		distances []float64
+		want      Label
+		ok        bool
+	}{
+		{0, []float64{1}, 0, false},
+		{0, []float64{1, 3, 2}, 2, true},
+		{1, []float64{5, 1, 6}, 0, true},
+		{1, []float64{2, 1, 2}, 0, true},
+		{0, []float64{1, 2, 2}, 1, true},
+		{2, []float64{2, 2, 2}, 0, true},
+	} {
+		a := &Assignment{Label: c.label, Distances: c.distances}
+		if got, ok := a.RunnerUp(); got != c.want || ok != c.ok {
+			t.Errorf("%v, label %d: got %d, %v, want %d, %v", c.distances, c.label, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestCheckPlaces(t *testing.T) {
+	clustering := &Clustering{Features: []Feature{0, 5, Pitches, Timbre}, K: 2, Folds: 3}
+	places := func(fold Fold, k int, features ...Feature) (all []Assignment) {
+		for _, f := range features {
+			all = append(all, Assignment{Feature: f, Fold: fold, Distances: make([]float64, k)})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		places []Assignment
+		whole  bool
+	}{
+		"as fitted":         {places(2, 2, 0, 5, Pitches, Timbre), true},
+		"no sound":          {places(0, 2, 0, 5), true},
+		"none":              {nil, false},
+		"half of the sound": {places(0, 2, 0, 5, Pitches), false},
+		"a feature less":    {places(0, 2, 0), false},
+		"fold of none":      {places(3, 2, 0, 5), false},
+		"a distance less":   {places(0, 1, 0, 5), false},
+		"a distance more":   {places(0, 3, 0, 5), false},
+	} {
+		if err := clustering.checkPlaces(nil, c.places); (err == nil) != c.whole {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestDeleteClustering(t *testing.T) {
 	w, path := testWriter(t)
 	putTestSong(t, w, testID(1), "/a", 1)
