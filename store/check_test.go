@@ -228,6 +228,39 @@ func TestCheckFinds(t *testing.T) {
 			},
 			"block begins before the last one ends",
 		},
+		"blocks that share a member": {
+			func(tx *bbolt.Tx) error {
+				a, b, c := memberOf(testID(7), &Assignment{Distances: []float64{1}}), memberOf(testID(8), &Assignment{Distances: []float64{2}}), memberOf(testID(9), &Assignment{Distances: []float64{3}})
+				return errors.Join(members(tx).replace(0, 1, nil, memberBlock(slices.Concat(a, b))), members(tx).replace(0, 1, nil, memberBlock(slices.Concat(b, c))))
+			},
+			"block begins before the last one ends",
+		},
+		"place in a cluster of none": {
+			func(tx *bbolt.Tx) error {
+				places := madePlaces(ids[0], true)
+				places[0].Cluster = 3
+				return putPlaces(tx, ids[0], places)
+			},
+			"c bars_start TRAAAAA00000000001: cluster 3 of 3",
+		},
+		"two clusterings of one fit": {
+			func(tx *bbolt.Tx) error {
+				return putClustering(tx, "d", 0)
+			},
+			`clustering "d": fit 0 is another's`,
+		},
+		"clustering of a fit to come": {
+			func(tx *bbolt.Tx) error { return putClustering(tx, "c", 1) },
+			`clustering "c": fit 1 is another's`,
+		},
+		"track of no ID": {
+			func(tx *bbolt.Tx) error {
+				key := []byte("TRAAAAA0000000000x")
+				b := tx.Bucket(tracksBucket)
+				return b.Put(key, seal(key, body(b.Get([]byte(ids[0])))))
+			},
+			`track TRAAAAA0000000000x: track ID "TRAAAAA0000000000x"`,
+		},
 		"tally of others": {
 			func(tx *bbolt.Tx) error {
 				t := &tally{make([]clusterTally, 3)}
@@ -442,5 +475,28 @@ func TestCheckPages(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// putClustering gives clustering "c" another name or fit.
+func putClustering(tx *bbolt.Tx, name string, fit uint32) error {
+	b := tx.Bucket(namesBucket)
+	c, err := unsealClustering([]byte("c"), b.Get([]byte("c")))
+	if err != nil {
+		return err
+	}
+	c.Name, c.fit = name, fit
+	return b.Put([]byte(name), sealClustering(c))
+}
+
+func TestCheckCounts(t *testing.T) {
+	_, path := usedStore(t)
+	got, err := Check(t.Context(), path, CheckOptions{}, func(Problem) {})
+	if err != nil || got.Pages < 10 {
+		t.Fatalf("%d pages, %v", got.Pages, err)
+	}
+	got.Pages = 0
+	if want := (Checked{Tracks: 57, Files: 57, Clusterings: 1, Assignments: 2 * 57}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
