@@ -226,7 +226,7 @@ func TestInterruptedAssignGoesOn(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "base.db")
 	putSongs(t, base, 0, 600)
 	runTatum(t, "cluster", "--quiet", "--db", base, "-k", "400") // so that a batch is small
-	putSongs(t, base, 600, 6000)
+	putSongs(t, base, 600, 3000)
 	path := filepath.Join(t.TempDir(), "tatum.db")
 	for range 20 {
 		copyFile(t, path, base)
@@ -245,12 +245,12 @@ func TestInterruptedAssignGoesOn(t *testing.T) {
 		if code != exitInterrupted {
 			t.Fatalf("exit code %d, want %d", code, exitInterrupted)
 		}
-		if n := labelled(t, path); n == 600 || n == 6000 {
+		if n := labelled(t, path); n == 600 || n == 3000 {
 			continue
 		}
 		runTatum(t, "cluster", "assign", "--quiet", "--db", path)
-		if n := labelled(t, path); n != 6000 {
-			t.Errorf("%d tracks have labels in the end, want 6000", n)
+		if n := labelled(t, path); n != 3000 {
+			t.Errorf("%d tracks have labels in the end, want 3000", n)
 		}
 		return
 	}
