@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"tatum/store/pages"
 )
 
 // sumLen is the length of the checksum that ends every value.
@@ -138,12 +140,8 @@ func (d *decoder) bytes() []byte {
 func (d *decoder) string() string { return string(d.bytes()) }
 
 func (d *decoder) float64s(dst []float64) {
-	b := d.take(8 * len(dst))
-	if b == nil {
-		return
-	}
-	for i := range dst {
-		dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	if b := d.take(8 * len(dst)); b != nil {
+		pages.Float64s(dst, b)
 	}
 }
 

@@ -26,10 +26,12 @@ import (
 	"fmt"
 	"hash/fnv"
 	"iter"
+	"math"
 	"sort"
 	"unsafe"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/cpu"
 )
 
 // ErrDamaged is returned when pages are not as bbolt left them.
@@ -352,4 +354,17 @@ func (p *page) child(i int) uint64 {
 // and whether it is equal. The page has been checked.
 func (p *page) search(key []byte) (at int, equal bool) {
 	return sort.Find(p.count, func(i int) int { return bytes.Compare(key, p.key(i)) })
+}
+
+// Float64s sets dst to the numbers in src, of eight bytes each, the least first. It
+// is here because nothing above this package needs unsafe.
+func Float64s(dst []float64, src []byte) {
+	src = src[:8*len(dst)]
+	if cpu.IsBigEndian {
+		for i := range dst {
+			dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+		}
+		return
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), len(src)), src)
 }

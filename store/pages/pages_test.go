@@ -694,3 +694,25 @@ func FuzzPage(f *testing.F) {
 		}
 	})
 }
+
+func TestFloat64s(t *testing.T) {
+	want := []float64{0, math.Copysign(0, -1), 1.5, math.Pi, math.Inf(-1), 5e-324, math.MaxFloat64}
+	src := []byte{7} // so that none of them lies as a number would
+	for _, x := range want {
+		src = binary.LittleEndian.AppendUint64(src, math.Float64bits(x))
+	}
+	got := make([]float64, len(want))
+	Float64s(got, append(src, 1, 2, 3)[1:])
+	for i := range want {
+		if math.Float64bits(got[i]) != math.Float64bits(want[i]) {
+			t.Errorf("got %v, want %v", got[i], want[i])
+		}
+	}
+	Float64s(nil, nil)
+	defer func() {
+		if recover() == nil {
+			t.Error("eight bytes too few were enough")
+		}
+	}()
+	Float64s(got, src[9:])
+}
