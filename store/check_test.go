@@ -500,3 +500,77 @@ func TestCheckCounts(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+// TestMissingBuckets takes a bucket out of a store, and asks for what would be in it.
+func TestMissingBuckets(t *testing.T) {
+	cases := map[string]func(tx *bbolt.Tx) error{
+		`bucket "files" is missing`:  func(tx *bbolt.Tx) error { return tx.DeleteBucket(filesBucket) },
+		`bucket "arrays" is missing`: func(tx *bbolt.Tx) error { return tx.DeleteBucket(arraysBucket) },
+		`clustering "c" has no fit`: func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Bucket(fitsBucket).DeleteBucket(fitKey(0)), putEnds(tx))
+		},
+	}
+	for _, name := range fitBuckets {
+		cases["has no "+string(name)] = func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Bucket(fitsBucket).Bucket(fitKey(0)).DeleteBucket(name), putEnds(tx))
+		}
+	}
+	for want, spoil := range cases {
+		t.Run(want, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tatum.db")
+			w, err := CreateWriter(t.Context(), path, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			putTestSong(t, w, testID(1), "/a", 1)
+			madeFit(t, w, "c", []TrackID{testID(1)})
+			ask := func() error {
+				db, err := Open(path)
+				if err != nil {
+					return err
+				}
+				defer db.Close()
+				c, err := db.Clustering("c")
+				if err != nil {
+					return err
+				}
+				_, err = db.TrackAssignments(c, testID(1))
+				return err
+			}
+			if err := ask(); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.open(func(b *bbolt.DB) error { return b.Update(spoil) }); err != nil {
+				t.Fatal(err)
+			}
+			if err := ask(); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %v: %s", err, ErrCorrupt, want)
+			}
+		})
+	}
+}
+
+func TestComplete(t *testing.T) {
+	w, path := testWriter(t)
+	putTestSong(t, w, testID(1), "/a", 1)
+	song, _ := testSong(testID(2), "/b", 2)
+	for a := Array(NumFeatures); a < NumArrays; a++ {
+		song.Arrays[a] = []float64{}
+	}
+	if _, err := w.Put(Batch{Songs: []EncodedSong{*EncodeSong(song, NewVectors(AllFeatures))}}); err != nil {
+		t.Fatal(err)
+	}
+	view(t, path, func(db *DB) {
+		for f, n := range map[Feature]int{0: 2, 7: 2, Pitches: 1, Timbre: 1} {
+			if err := db.Complete(f, n); err != nil {
+				t.Errorf("%v: %v", f, err)
+			}
+			for _, other := range []int{n - 1, n + 1} {
+				if err := db.Complete(f, other); !errors.Is(err, ErrCorrupt) {
+					t.Errorf("%v: %d tracks: got %v", f, other, err)
+				}
+			}
+		}
+	})
+}

@@ -35,7 +35,7 @@ func (w *Writer) Compact(ctx context.Context) (before, after int64, err error) {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
 	temp := path + ".compact"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(temp); err != nil {
 		return 0, 0, fmt.Errorf("compact store: %w", err)
 	}
 	before, after, err = w.compactTo(ctx, path, temp)

@@ -220,7 +220,7 @@ func lockHolder(path string) string {
 // create makes an empty store at path: all of it or, if killed, nothing.
 func create(path string) error {
 	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeIfThere(temp); err != nil {
 		return err
 	}
 	b, err := bbolt.Open(temp, 0o644, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
