@@ -1142,3 +1142,87 @@ func TestSilhouette(t *testing.T) {
 		})
 	}
 }
+
+func TestUnchanged(t *testing.T) {
+	read := File{Size: 7, ModTime: 2_000_000_000, Arrays: FeatureArrays}
+	bad, all := read, read
+	bad.Bad, all.Arrays = &Failure{}, AllArrays
+	for _, c := range []struct {
+		what          string
+		file          File
+		size, modTime int64
+		arrays        ArraySet
+		want          bool
+	}{
+		{"same", read, 7, read.ModTime, FeatureArrays, true},
+		{"another size", read, 8, read.ModTime, FeatureArrays, false},
+		{"rounded to seconds", read, 7, 2_999_999_999, FeatureArrays, true},
+		{"a second later", read, 7, 3_000_000_000, FeatureArrays, false},
+		{"before a whole second", read, 7, 1_999_999_000, FeatureArrays, false},
+		{"just before a whole second", read, 7, 1_999_999_001, FeatureArrays, true},
+		{"another time", read, 7, read.ModTime + 5_000_000_000, FeatureArrays, false},
+		{"more arrays wanted", read, 7, read.ModTime, AllArrays, false},
+		{"fewer arrays wanted", all, 7, read.ModTime, FeatureArrays, true},
+		{"all arrays", all, 7, read.ModTime, AllArrays, true},
+		{"bad", bad, 7, read.ModTime, FeatureArrays, false},
+	} {
+		if got := c.file.Unchanged(c.size, c.modTime, c.arrays); got != c.want {
+			t.Errorf("%s: got %v", c.what, got)
+		}
+	}
+}
+
+// TestFilesAreCounted checks that files which are there, but not counted, or the
+// other way round, are no answer.
+func TestFilesAreCounted(t *testing.T) {
+	for _, more := range []uint64{1, math.MaxUint64} {
+		path := filepath.Join(t.TempDir(), "tatum.db")
+		w, err := CreateWriter(t.Context(), path, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		putTestSong(t, w, testID(1), "/a", 1)
+		files := func() (n int, err error) {
+			view(t, path, func(db *DB) {
+				for _, err = range db.Files() {
+					n++
+				}
+			})
+			return n, err
+		}
+		if n, err := files(); n != 1 || err != nil {
+			t.Fatalf("%d files, %v", n, err)
+		}
+		err = w.updateState(func(_ *bbolt.Tx, state *State) error {
+			state.Files += more
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := files(); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d files too many: got %v, want %v", int64(more), err, ErrCorrupt)
+		}
+	}
+}
+
+func TestDecoderRunsShort(t *testing.T) {
+	for _, c := range []struct {
+		buf   []byte
+		want  string
+		short bool
+	}{
+		{[]byte{0}, "", false},
+		{[]byte{2, 'a', 'b'}, "ab", false},
+		{[]byte{2, 'a'}, "", true},
+		{nil, "", true},
+		{[]byte{0x80}, "", true},
+	} {
+		d := decoder{buf: c.buf}
+		got := d.string()
+		if err := d.end(nil); got != c.want || (err != nil) != c.short {
+			t.Errorf("% x: got %q, %v, want %q", c.buf, got, err, c.want)
+		}
+	}
+}
