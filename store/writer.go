@@ -304,7 +304,7 @@ func (w *Writer) openAlone() (*bbolt.DB, error) {
 	if !errors.Is(err, ErrLocked) {
 		return b, err
 	}
-	defer mark(w.path, notWaiting) // or else it is out of date soon
+	defer func() { _ = mark(w.path, notWaiting) }() // if not, it is out of date soon
 	for begun := time.Now(); errors.Is(err, ErrLocked); b, err = try() {
 		if time.Since(begun) > writeTimeout {
 			return nil, fmt.Errorf("%w by a reader that does not end", err)
