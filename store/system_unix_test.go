@@ -4,9 +4,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -86,5 +88,23 @@ func TestCompactFollowsLink(t *testing.T) {
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		t.Errorf("link became %v, %v", info, err)
+	}
+}
+
+// TestBackupFollowsLink replaces a backup through a link, which stays one.
+func TestBackupFollowsLink(t *testing.T) {
+	_, path := usedStore(t)
+	dst, link := filepath.Join(t.TempDir(), "backup.db"), filepath.Join(t.TempDir(), "link.db")
+	if err := errors.Join(os.WriteFile(dst, []byte("an older one"), 0o644), os.Symlink(dst, link)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Backup(t.Context(), path, link, true); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(link); to != dst || err != nil {
+		t.Errorf("the link was replaced: %q, %v", to, err)
+	}
+	if got, want := entries(t, dst), entries(t, path); !slices.Equal(got, want) {
+		t.Errorf("%d entries, want the same %d", len(got), len(want))
 	}
 }
