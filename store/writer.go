@@ -20,8 +20,9 @@ import (
 // millions of tracks take minutes.
 const writeTimeout = 10 * time.Minute
 
-// writePoll is how often a waiting writer tries again, and yieldTime how long a
-// reader lets it go first.
+// writePoll is how often a waiting writer tries again, and a reader looks whether it
+// still waits. yieldTime is how long a reader lets it go first, and how long the mark
+// of a writer that waits is good for.
 const (
 	writePoll = 5 * time.Millisecond
 	yieldTime = 50 * time.Millisecond
@@ -335,6 +336,8 @@ func yield(path string) {
 	}
 }
 
+// writerWaits tells whether the writer of the store at path waits for readers. Who
+// may not read the lock file takes it that none does.
 func writerWaits(path string) bool {
 	f, err := os.Open(lockPath(path))
 	if err != nil {

@@ -357,9 +357,9 @@ func (p *page) search(key []byte) (at int, equal bool) {
 }
 
 // Float64s sets dst to the numbers in src, of eight bytes each, the least first. It
-// is here because nothing above this package needs unsafe.
+// panics if src is too short. It is here so that package store needs no unsafe.
 func Float64s(dst []float64, src []byte) {
-	src = src[:8*len(dst)]
+	src = src[: 8*len(dst) : len(src)]
 	if cpu.IsBigEndian {
 		for i := range dst {
 			dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
