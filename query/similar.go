@@ -59,7 +59,7 @@ const (
 )
 
 // A profile is a stat vector made ready to be compared with many others. Its numbers
-// lie as the vector's do.
+// lie as the vector's do: similar_amd64.s relies on it.
 type profile struct {
 	shape  [lengthAt]float64     // each x as x/(1+|x|)
 	length float64               // number of gaps
@@ -105,7 +105,7 @@ func (p *profile) distance(v store.Vector, _ float64) float64 {
 	if longer := max(p.length, v[lengthAt]); longer > 0 {
 		parts += math.Abs(p.length-v[lengthAt]) / longer
 	}
-	d := (parts + numDensities/2*moved) / store.NumStats
+	d := (parts + float64(numDensities/2*moved)) / store.NumStats
 	if !(d <= 1) { // by rounding; or v is no vector that statistics give
 		return 1
 	}

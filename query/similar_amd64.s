@@ -22,6 +22,8 @@ DATA most<>+16(SB)/8, $0x7ff0000000000000
 DATA most<>+24(SB)/8, $0x7ff0000000000000
 GLOBL most<>(SB), RODATA|NOPTR, $32
 
+// All three macros overwrite Y1.
+
 // PART sets y to |p - y/(1+|y|)|. Y14 are ones, Y15 clears signs.
 #define PART(y, p) \
 	VANDPD Y15, y, Y1; \
