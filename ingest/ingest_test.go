@@ -126,7 +126,7 @@ func oddWork(stdin io.Reader, stdout io.Writer) error {
 func demo(n int, seed uint64) []*store.Song { return slices.Collect(msd.Demo(n, seed)) }
 
 // brief returns the first made-up songs of a seed, shortened: for tests of many
-// files, which take half the time to write.
+// files, which are written sooner then.
 func brief(n int, seed uint64) []*store.Song {
 	songs := demo(n, seed)
 	for _, s := range songs {

@@ -317,12 +317,7 @@ func TestCheckFinds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "tatum.db")
-			w, err := CreateWriter(context.Background(), path, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Close()
+			w, path := spoiltWriter(t)
 			for i, id := range ids {
 				putTestSong(t, w, id, fmt.Sprint("/", i), i)
 			}
@@ -517,12 +512,7 @@ func TestMissingBuckets(t *testing.T) {
 	}
 	for want, spoil := range cases {
 		t.Run(want, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "tatum.db")
-			w, err := CreateWriter(t.Context(), path, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Close()
+			w, path := spoiltWriter(t)
 			putTestSong(t, w, testID(1), "/a", 1)
 			madeFit(t, w, "c", []TrackID{testID(1)})
 			ask := func() error {

@@ -41,17 +41,26 @@ func testSong(id TrackID, path string, seed int) (*Song, *VectorSet) {
 	return s, vectors
 }
 
+// testWriter returns the writer of a new store, which has to be whole at the end.
 func testWriter(t *testing.T) (*Writer, string) {
+	t.Helper()
+	w, path := spoiltWriter(t)
+	t.Cleanup(func() {
+		w.Close()
+		checkInvariants(t, path)
+	})
+	return w, path
+}
+
+// spoiltWriter returns the writer of a new store that the test will damage.
+func spoiltWriter(t *testing.T) (*Writer, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tatum.db")
 	w, err := CreateWriter(context.Background(), path, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		w.Close()
-		checkInvariants(t, path)
-	})
+	t.Cleanup(func() { w.Close() })
 	return w, path
 }
 
@@ -327,15 +336,10 @@ func TestFit(t *testing.T) {
 // TestStrayPlace makes a place one by a feature that the clustering leaves out:
 // it must not be passed over.
 func TestStrayPlace(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tatum.db")
-	w, err := CreateWriter(t.Context(), path, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w, path := spoiltWriter(t)
 	putTestSong(t, w, testID(1), "/1", 1)
 	testFit(t, w, "default", testID(1))
-	err = w.update(func(tx *bbolt.Tx) error {
+	err := w.update(func(tx *bbolt.Tx) error {
 		a := Assignment{Feature: testFeature + 1, Distances: []float64{1, 2}}
 		b := tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(assignmentsBucket)
 		return b.Put([]byte(testID(1)), encodePlaces(testID(1), []Assignment{a}))
@@ -1176,12 +1180,7 @@ func TestUnchanged(t *testing.T) {
 // other way round, are no answer.
 func TestFilesAreCounted(t *testing.T) {
 	for _, more := range []uint64{1, math.MaxUint64} {
-		path := filepath.Join(t.TempDir(), "tatum.db")
-		w, err := CreateWriter(t.Context(), path, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
+		w, path := spoiltWriter(t)
 		putTestSong(t, w, testID(1), "/a", 1)
 		files := func() (n int, err error) {
 			view(t, path, func(db *DB) {
@@ -1194,7 +1193,7 @@ func TestFilesAreCounted(t *testing.T) {
 		if n, err := files(); n != 1 || err != nil {
 			t.Fatalf("%d files, %v", n, err)
 		}
-		err = w.updateState(func(_ *bbolt.Tx, state *State) error {
+		err := w.updateState(func(_ *bbolt.Tx, state *State) error {
 			state.Files += more
 			return nil
 		})

@@ -23,7 +23,7 @@ type demoFile struct {
 	data []byte
 }
 
-// demoFiles holds, by seed, the songs written so far. libhdf5 takes 14 ms for
+// demoFiles holds, by seed, the songs written so far. libhdf5 takes 8 ms for
 // each, and most tests begin with the same ones.
 var demoFiles = struct {
 	sync.Mutex
