@@ -28,8 +28,7 @@ func (p *Placement) HasRunnerUp() bool { return !math.IsNaN(p.RunnerUpDistance) 
 // Track returns a track's place in each feature of a clustering, in the
 // clustering's order of features. Of equally near runners-up it takes the one
 // of the lower label. It returns store.ErrTrackNotFound when there is no such
-// track and store.ErrNotAssigned when it has no label in the clustering. The
-// first look-up in a clustering also reads its models.
+// track and store.ErrNotAssigned when it has no label in the clustering.
 func Track(db *store.DB, c *store.Clustering, id store.TrackID) ([]Placement, error) {
 	places, err := db.TrackAssignments(c, id)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -256,11 +256,8 @@ type storedFit struct {
 	number                                                   uint32
 	models, assignments, members, tallies, unassigned, folds pages.Bucket
 
-	clusters func() (labelClusters, error) // read once
+	clusters [NumArrays][]atomic.Pointer[[]Cluster] // by fold, those of the models that were asked for
 }
-
-// labelClusters has the cluster of each label of each fold of each feature.
-type labelClusters [NumArrays][][]Cluster
 
 // fit returns the buckets of a clustering's fit. A DB keeps those it was asked
 // for last, for finding them takes as long as looking up a track.
@@ -293,18 +290,9 @@ func (s *snapshot) fit(c *Clustering) (*storedFit, error) {
 			return nil, err
 		}
 	}
-	fit.clusters = sync.OnceValues(func() (all labelClusters, err error) {
-		for _, f := range c.Features {
-			models, err := fit.modelsOf(f)
-			if err != nil {
-				return all, err
-			}
-			for _, m := range models {
-				all[f] = append(all[f], m.Clusters)
-			}
-		}
-		return all, nil
-	})
+	for _, f := range c.Features {
+		fit.clusters[f] = make([]atomic.Pointer[[]Cluster], c.Folds)
+	}
 	return fit, nil
 }
 
@@ -321,6 +309,30 @@ func (fit *storedFit) modelsOf(f Feature) (models []*Model, err error) {
 		models = append(models, m)
 	}
 	return models, nil
+}
+
+// clustersOf returns the clusters, by label, of one model.
+func (fit *storedFit) clustersOf(f Feature, fold Fold) ([]Cluster, error) {
+	if int(fold) >= len(fit.clusters[f]) {
+		return nil, fmt.Errorf("%w: %v has no model of fold %d", ErrCorrupt, f, fold)
+	}
+	if known := fit.clusters[f][fold].Load(); known != nil {
+		return *known, nil
+	}
+	key := modelKey(f, fold)
+	value, err := fit.models.Get(key)
+	if err == nil && value == nil {
+		err = corrupt(key, "no such model")
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeModel(key, body(value))
+	if err != nil {
+		return nil, err
+	}
+	fit.clusters[f][fold].Store(&m.Clusters)
+	return m.Clusters, nil
 }
 
 // Models returns the models of a clustering for one feature, by fold. It
@@ -345,22 +357,15 @@ func (db *DB) Models(c *Clustering, f Feature) (models []*Model, err error) {
 }
 
 // Clusters returns the clusters, by label, of the model of a feature's fold. The
-// slice must not be changed. All models are read when the first are asked for.
+// slice must not be changed. It is read once.
 func (db *DB) Clusters(c *Clustering, f Feature, fold Fold) (clusters []Cluster, err error) {
 	err = db.view(func(s *snapshot) error {
 		fit, err := db.fit(s, c)
 		if err != nil {
 			return err
 		}
-		all, err := fit.clusters()
-		if err != nil {
-			return err
-		}
-		if int(fold) >= len(all[f]) {
-			return fmt.Errorf("%w: %v has no model of fold %d", ErrCorrupt, f, fold)
-		}
-		clusters = all[f][fold]
-		return nil
+		clusters, err = fit.clustersOf(f, fold)
+		return err
 	})
 	return clusters, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -1222,6 +1223,23 @@ func TestDecoderRunsShort(t *testing.T) {
 		got := d.string()
 		if err := d.end(nil); got != c.want || (err != nil) != c.short {
 			t.Errorf("% x: got %q, %v, want %q", c.buf, got, err, c.want)
+		}
+	}
+}
+
+// TestUpdateSum compares what the machine does fastest with crc32.Update.
+func TestUpdateSum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	memory := make([]byte, 1024)
+	for i := range memory {
+		memory[i] = byte(rng.Uint32())
+	}
+	for words := range 100 {
+		for at := range 9 {
+			sum, numbers := rng.Uint32(), memory[at:at+8*words]
+			if got, want := updateSum(sum, numbers), crc32.Update(sum, castagnoli, numbers); got != want {
+				t.Fatalf("%d words at %d, after %x: got %x, want %x", words, at, sum, got, want)
+			}
 		}
 	}
 }

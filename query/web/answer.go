@@ -94,7 +94,7 @@ func (q *question) scan() error {
 // etag returns what tells an answer from the one of another store, or another
 // version of tatum, to the same question.
 func (s *server) etag(stamp string) string {
-	sum := sha256.Sum256([]byte(s.Version + "\n" + assetsHash + "\n" + stamp))
+	sum := sha256.Sum256([]byte(s.Version + "\n" + assetsHash() + "\n" + stamp))
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 }
 

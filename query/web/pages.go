@@ -43,9 +43,7 @@ func parseTemplates() map[string]*template.Template {
 }
 
 // assetsHash changes with every template, style sheet and script.
-var assetsHash = hashAssets()
-
-func hashAssets() string {
+var assetsHash = sync.OnceValue(func() string {
 	sum := sha256.New()
 	err := fs.WalkDir(assets, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -59,7 +57,7 @@ func hashAssets() string {
 		panic(err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8])
-}
+})
 
 // A layout is what every page has around its content.
 type layout struct {
@@ -147,7 +145,7 @@ func asset(name, contentType string) http.HandlerFunc {
 	if err != nil {
 		panic(err)
 	}
-	etag := `"` + assetsHash + `"`
+	etag := `"` + assetsHash() + `"`
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", etag)
 		if matches(r.Header.Get("If-None-Match"), etag) {
