@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
@@ -27,6 +28,9 @@ type peopleSink struct {
 	pieces int // of the table being collected, written so far
 	cells  [][]string
 	right  []bool // by shown column: whether it holds numbers
+
+	table *tablewriter.Table // writes to lines; made once, as that takes as long as a table of some rows
+	lines lineStyler
 }
 
 const (

@@ -3,10 +3,12 @@ package render
 import (
 	"bufio"
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/pkg/twcache"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
@@ -37,7 +39,7 @@ func (s *peopleSink) writeTable(g grid, heading string) error {
 	case len(g.rows) == 0:
 		return s.writeLines(s.empty, "")
 	case s.opts.Width == 0 || g.fit(s.opts.Width):
-		return g.writeColumns(s.out, s.opts.Color)
+		return s.writeColumns(g)
 	case s.transpose:
 		return s.writeParts(g)
 	}
@@ -81,7 +83,7 @@ func (s *peopleSink) writeParts(g grid) error {
 				return err
 			}
 		}
-		if err := part.writeColumns(s.out, s.opts.Color); err != nil {
+		if err := s.writeColumns(part); err != nil {
 			return err
 		}
 		from = to
@@ -121,25 +123,30 @@ func (s *peopleSink) writeSideways(g grid) error {
 }
 
 // writeColumns writes the grid as aligned columns under their titles.
-func (g grid) writeColumns(out *bufio.Writer, color bool) error {
-	lines := &lineStyler{out: out}
-	if color {
+func (s *peopleSink) writeColumns(g grid) error {
+	if s.table == nil {
+		s.lines.out = s.out
+		s.table = tablewriter.NewTable(&s.lines,
+			tablewriter.WithRenderer(renderer.NewBlueprint(plainRendition)),
+			// Cells are text: there is nothing to keep for those that are not.
+			tablewriter.WithStringerCacheCustom(twcache.NewLRU[reflect.Type, reflect.Value](0)))
+	}
+	if s.opts.Color {
 		height := 1
 		for _, title := range g.titles {
 			height = max(height, 1+strings.Count(title, "\n"))
 		}
-		lines.styles = append(slices.Repeat([]string{bold}, height), faint)
+		s.lines.styles = append(slices.Repeat([]string{bold}, height), faint)
 	}
-	t := tablewriter.NewTable(lines,
-		tablewriter.WithRenderer(renderer.NewBlueprint(plainRendition)),
-		tablewriter.WithConfig(g.config()))
-	t.Header(g.titles)
+	s.table.Reset()
+	s.table.Options(tablewriter.WithConfig(g.config()))
+	s.table.Header(g.titles)
 	for _, row := range g.rows {
-		if err := t.Append(row); err != nil {
+		if err := s.table.Append(row); err != nil {
 			return err
 		}
 	}
-	return t.Render()
+	return s.table.Render()
 }
 
 // plainRendition has no borders, two blanks between columns and one line under
