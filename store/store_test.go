@@ -239,6 +239,76 @@ func TestBadFileKeepsItsTracks(t *testing.T) {
 	})
 }
 
+// TestAllArraysStay reads songs with all arrays, then with fewer: the arrays and the
+// vectors of sound stay, and the file says so if all of its tracks have them.
+func TestAllArraysStay(t *testing.T) {
+	w, path := testWriter(t)
+	read := func(file string, arrays ArraySet, ids ...TrackID) Outcome {
+		t.Helper()
+		batch := Batch{Files: []File{{Path: file, Arrays: arrays, Tracks: ids}}}
+		for _, id := range ids {
+			song, vectors := testSong(id, file, 1)
+			if arrays == AllArrays {
+				for a := range song.Arrays {
+					if song.Arrays[a] == nil {
+						song.Arrays[a] = make([]float64, 12)
+					}
+				}
+				sound := NewVectors(SoundFeatures[:])
+				for _, f := range SoundFeatures {
+					vectors[f] = sound[f]
+				}
+			}
+			batch.Songs = append(batch.Songs, *EncodeSong(song, vectors))
+		}
+		out, err := w.Put(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	generation := uint64(0)
+	check := func(what string, sound uint64, grows bool, want map[string]ArraySet) {
+		t.Helper()
+		view(t, path, func(db *DB) {
+			state, err := db.State()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := state.TracksOf(Timbre); got != sound {
+				t.Errorf("%s: %d tracks have sound, want %d", what, got, sound)
+			}
+			now := state.GenerationOf(SoundFeatures[:])
+			if (now > generation) != grows {
+				t.Errorf("%s: generation of sound was %d, is %d", what, generation, now)
+			}
+			generation = now
+			for file, arrays := range want {
+				if f, err := db.File(file); err != nil || f.Arrays != arrays {
+					t.Errorf("%s: file %s is %+v, %v, want arrays %v", what, file, f, err, arrays)
+				}
+			}
+		})
+	}
+	read("/a", AllArrays, testID(1))
+	check("all", 1, true, map[string]ArraySet{"/a": AllArrays})
+	if out := read("/a", FeatureArrays, testID(1)); out.Same != 1 {
+		t.Errorf("read again: %+v, want the same song", out)
+	}
+	check("again with fewer", 1, false, map[string]ArraySet{"/a": AllArrays})
+	read("/b", FeatureArrays, testID(2))
+	check("another song", 1, false, map[string]ArraySet{"/a": AllArrays, "/b": FeatureArrays})
+	read("/c", FeatureArrays, testID(1))
+	read("/d", FeatureArrays)
+	check("a duplicate, and no song", 1, false, map[string]ArraySet{"/c": FeatureArrays, "/d": FeatureArrays})
+	read("/a", FeatureArrays, testID(1), testID(3))
+	check("a song besides", 1, false, map[string]ArraySet{"/a": FeatureArrays})
+	read("/b", AllArrays, testID(2))
+	check("more arrays", 2, true, map[string]ArraySet{"/b": AllArrays})
+	read("/b", FeatureArrays, testID(4))
+	check("the song is gone", 1, true, map[string]ArraySet{"/b": FeatureArrays})
+}
+
 // testFit writes a clustering by one feature, of two folds and two clusters. All
 // tracks are in cluster 1, the later ones nearer to its centroid.
 func testFit(t *testing.T, w *Writer, name string, ids ...TrackID) {
