@@ -13,6 +13,7 @@ package picture
 
 import (
 	"fmt"
+	"image"
 	"image/color"
 	"io"
 	"iter"
@@ -215,6 +216,19 @@ type backend struct {
 	format   Format
 	letters  *letters
 	warnings []string
+}
+
+// DrawImage draws an image upright, which vgpdf draws upside down.
+func (b *backend) DrawImage(r vg.Rectangle, img image.Image) {
+	if b.format != PDF {
+		b.Canvas.DrawImage(r, img)
+		return
+	}
+	b.Push()
+	defer b.Pop()
+	b.Translate(vg.Point{Y: r.Min.Y + r.Max.Y})
+	b.Scale(1, -1)
+	b.Canvas.DrawImage(r, img)
 }
 
 // pdfDates are those of every PDF, which would have the time of day in it.

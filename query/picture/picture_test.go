@@ -2,11 +2,13 @@ package picture
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -274,5 +276,55 @@ func TestOutlines(t *testing.T) {
 				t.Errorf("%s, %s: %q, %v", title, format, warnings, err)
 			}
 		}
+	}
+}
+
+// TestPDFImagesAreUpright follows the coordinates of a PDF to its images: an image
+// fills the square from (0, 0) to (1, 1), its first line being above.
+func TestPDFImagesAreUpright(t *testing.T) {
+	var file bytes.Buffer
+	if _, err := Profile(profileOf(5), clusteringOf(5, 5)).Draw(&file, Options{Format: PDF}); err != nil {
+		t.Fatal(err)
+	}
+	_, content, _ := bytes.Cut(file.Bytes(), []byte("stream\n"))
+	inflated, err := zlib.NewReader(bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(inflated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type matrix [6]float64
+	now, images := matrix{1, 0, 0, 1, 0, 0}, 0
+	var saved []matrix
+	words := strings.Fields(string(page))
+	for i, word := range words {
+		switch word {
+		case "q":
+			saved = append(saved, now)
+		case "Q":
+			now, saved = saved[len(saved)-1], saved[:len(saved)-1]
+		case "cm":
+			var by matrix
+			for j := range by {
+				if by[j], err = strconv.ParseFloat(words[i-6+j], 64); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = matrix{
+				by[0]*now[0] + by[1]*now[2], by[0]*now[1] + by[1]*now[3],
+				by[2]*now[0] + by[3]*now[2], by[2]*now[1] + by[3]*now[3],
+				by[4]*now[0] + by[5]*now[2] + now[4], by[4]*now[1] + by[5]*now[3] + now[5],
+			}
+		case "Do":
+			images++
+			if right, up := now[0], now[3]; right <= 0 || up <= 0 || now[4] < 0 || now[5] < 0 {
+				t.Errorf("image %d is drawn by %v", images, now)
+			}
+		}
+	}
+	if images == 0 {
+		t.Error("no image")
 	}
 }
