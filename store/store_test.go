@@ -1277,6 +1277,69 @@ func TestFilesAreCounted(t *testing.T) {
 	}
 }
 
+// TestMembersAreCounted checks that a cluster which lacks members, or has some that
+// are not counted, is no answer, unless its first ones were asked for.
+func TestMembersAreCounted(t *testing.T) {
+	for _, more := range []uint64{1, math.MaxUint64} {
+		w, path := spoiltWriter(t)
+		ids := []TrackID{testID(1), testID(2)}
+		for i, id := range ids {
+			putTestSong(t, w, id, fmt.Sprint("/", i), i)
+		}
+		testFit(t, w, "c", ids...)
+		err := w.updateState(func(tx *bbolt.Tx, _ *State) error {
+			tallies, key := tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(talliesBucket), tallyKey(testFeature)
+			counted, err := decodeTally(key, body(tallies.Get(key)))
+			counted.clusters[1].size += more
+			return errors.Join(err, tallies.Put(key, sealTally(key, &counted)))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		view(t, path, func(db *DB) {
+			c, err := db.Clustering("c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, err = range db.Members(c, testFeature, 1) {
+				if err == nil {
+					n++
+				}
+			}
+			if n != len(ids) || !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%d members too many: got %d and %v, want %v", int64(more), n, err, ErrCorrupt)
+			}
+			for _, err := range db.Members(c, testFeature, 1) {
+				if err != nil {
+					t.Error(err)
+				}
+				break
+			}
+		})
+	}
+}
+
+func TestCheckEachVector(t *testing.T) {
+	_, vectors := testSong(testID(1), "/a", 1)
+	key := vectorsKey(Features[0], testID(1))
+	value := sealVectors(key, Features[:], vectors)
+	if err := checkEachVector(key, value); err != nil {
+		t.Error(err)
+	}
+	for what, spoilt := range map[string][]byte{
+		"cut within the last checksum": value[:len(value)-1],
+		"cut before it":                value[:len(value)-sumLen],
+		"cut within the last vector":   value[:len(value)-sumLen-1],
+		"a byte too long":              append(slices.Clone(value), 0),
+		"of another number":            slices.Concat(value[:len(value)-sumLen-1], []byte{1}, value[len(value)-sumLen:]),
+	} {
+		if err := checkEachVector(key, slices.Clip(spoilt)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: got %v, want %v", what, err, ErrCorrupt)
+		}
+	}
+}
+
 func TestDecoderRunsShort(t *testing.T) {
 	for _, c := range []struct {
 		buf   []byte
