@@ -117,7 +117,7 @@ func TestExamples(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
 	var script strings.Builder
-	script.WriteString("demo songs 300\nexec tatum ingest --arrays all songs\nexec tatum cluster\ndemo more 3 9\n" +
+	script.WriteString("demo songs 150\nexec tatum ingest --arrays all songs\nexec tatum cluster\ndemo more 3 9\n" +
 		"exec tar czf songs.tar.gz songs\nexec find songs -name *.h5\ncp stdout songs.txt\n")
 	n := 0
 	var visit func(cmd *cobra.Command)
