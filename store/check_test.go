@@ -505,6 +505,11 @@ func TestMissingBuckets(t *testing.T) {
 			return errors.Join(tx.Bucket(fitsBucket).DeleteBucket(fitKey(0)), putEnds(tx))
 		},
 	}
+	for want, key := range map[string][]byte{"no tally of bars_start": tallyKey(0), "no count of the fit's bytes": fitBytesKey} {
+		cases[want] = func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Bucket(fitsBucket).Bucket(fitKey(0)).Bucket(talliesBucket).Delete(key), putEnds(tx))
+		}
+	}
 	for _, name := range fitBuckets {
 		cases["has no "+string(name)] = func(tx *bbolt.Tx) error {
 			return errors.Join(tx.Bucket(fitsBucket).Bucket(fitKey(0)).DeleteBucket(name), putEnds(tx))
@@ -526,7 +531,9 @@ func TestMissingBuckets(t *testing.T) {
 					return err
 				}
 				_, err = db.TrackAssignments(c, testID(1))
-				return err
+				_, labelledErr := db.Labelled(c)
+				_, infoErr := db.Info()
+				return errors.Join(err, labelledErr, infoErr)
 			}
 			if err := ask(); err != nil {
 				t.Fatal(err)

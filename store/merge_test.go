@@ -393,6 +393,70 @@ func TestMergeCounts(t *testing.T) {
 	}
 }
 
+// TestMergeForgetsPassedOver merges a newer version of a file that has lost its
+// track, and files that were passed over for the old one: those whose song is not in
+// the store, though it should be, are forgotten, to be read by the next ingest.
+func TestMergeForgetsPassedOver(t *testing.T) {
+	file := func(path string, version, id int) madeFile {
+		return madeFile{path: path, version: version, ids: []TrackID{testID(id)}}
+	}
+	old, newer, over := file("/a", 0, 1), file("/a", 1, 2), file("/b", 0, 1)
+	unreadable := madeFile{path: "/a", version: 1, bad: true}
+	type files = []madeFile
+	for _, c := range []struct {
+		what   string
+		known  files
+		shards []files
+		want   string // files, then tracks with theirs
+	}{
+		{"gone", nil, []files{{old, over}, {newer}}, "/a; 2 of /a"},
+		{"another has it", nil, []files{{old, over}, {newer, file("/c", 0, 1)}}, "/a /c; 1 of /c 2 of /a"},
+		{"another that comes first", nil, []files{{old, over}, {newer, file("/aa", 0, 1)}}, "/a /aa /b; 1 of /aa 2 of /a"},
+		{"unreadable", nil, []files{{old, over}, {unreadable}}, "/a;"},
+		{"known, gone", files{old, over}, []files{{newer}}, "/a; 2 of /a"},
+		{"known, another has it", files{old, over}, []files{{newer, file("/c", 0, 1)}}, "/a /c; 1 of /c 2 of /a"},
+		{"known, another that comes first", files{old, over}, []files{{newer, file("/aa", 0, 1)}}, "/a /aa /b; 1 of /aa 2 of /a"},
+		{"known, unreadable", files{old, over}, []files{{unreadable}}, "/a /b; 1 of /a"},
+	} {
+		dir := t.TempDir()
+		out := filepath.Join(dir, "out.db")
+		if c.known != nil {
+			ingestMade(t, out, c.known)
+		}
+		var shards []string
+		for i, files := range c.shards {
+			shards = append(shards, filepath.Join(dir, fmt.Sprint(i)))
+			ingestMade(t, shards[i], files)
+		}
+		mergeAll(t, out, shards)
+		mustBeWhole(t, out)
+		view(t, out, func(db *DB) {
+			var got []string
+			for f, err := range db.Files() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, f.Path)
+			}
+			ids, err := db.TrackIDs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(got, " ") + ";"
+			for _, id := range ids {
+				track, err := db.Track(id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text += fmt.Sprintf(" %s of %s", strings.TrimLeft(string(id), "TRA0"), track.Source.Path)
+			}
+			if text != c.want {
+				t.Errorf("%s: got %q, want %q", c.what, text, c.want)
+			}
+		})
+	}
+}
+
 // TestMergeLoose merges a song whose file the shard does not know, as a killed
 // ingest leaves it: it yields to what is known of the file.
 func TestMergeLoose(t *testing.T) {

@@ -1247,32 +1247,69 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-// TestFilesAreCounted checks that files which are there, but not counted, or the
-// other way round, are no answer.
-func TestFilesAreCounted(t *testing.T) {
+// TestScansAreCounted checks that files, tracks or vectors which are there, but not
+// counted, or the other way round, are no answer. A part of the tracks is one.
+func TestScansAreCounted(t *testing.T) {
 	for _, more := range []uint64{1, math.MaxUint64} {
 		w, path := spoiltWriter(t)
 		putTestSong(t, w, testID(1), "/a", 1)
-		files := func() (n int, err error) {
-			view(t, path, func(db *DB) {
-				for _, err = range db.Files() {
-					n++
+		for what, c := range map[string]struct {
+			count func(state *State) *uint64
+			scan  func(db *DB) (n int, err error)
+		}{
+			"files": {
+				func(state *State) *uint64 { return &state.Files },
+				func(db *DB) (n int, err error) {
+					for _, err = range db.Files() {
+						n++
+					}
+					return n, err
+				},
+			},
+			"track IDs": {
+				func(state *State) *uint64 { return &state.Tracks },
+				func(db *DB) (n int, err error) {
+					ids, err := db.TrackIDs()
+					return max(len(ids), 1), err
+				},
+			},
+			"vectors": {
+				func(state *State) *uint64 { return &state.Tracks },
+				func(db *DB) (n int, err error) {
+					for _, err := range db.Vectors(0, Prefix("TR")) {
+						if err != nil {
+							t.Errorf("a part: %v", err)
+						}
+					}
+					for _, err = range db.Vectors(0, Span{}) {
+						n++
+					}
+					return n, err
+				},
+			},
+		} {
+			scan := func() (n int, err error) {
+				view(t, path, func(db *DB) { n, err = c.scan(db) })
+				return n, err
+			}
+			add := func(more uint64) {
+				t.Helper()
+				err := w.updateState(func(_ *bbolt.Tx, state *State) error {
+					*c.count(state) += more
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
 				}
-			})
-			return n, err
-		}
-		if n, err := files(); n != 1 || err != nil {
-			t.Fatalf("%d files, %v", n, err)
-		}
-		err := w.updateState(func(_ *bbolt.Tx, state *State) error {
-			state.Files += more
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := files(); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("%d files too many: got %v, want %v", int64(more), err, ErrCorrupt)
+			}
+			if n, err := scan(); n != 1 || err != nil {
+				t.Fatalf("%s: %d, %v", what, n, err)
+			}
+			add(more)
+			if _, err := scan(); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%d %s too many: got %v, want %v", int64(more), what, err, ErrCorrupt)
+			}
+			add(-more)
 		}
 	}
 }
