@@ -10,6 +10,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -378,17 +379,9 @@ func (m *merger) choose(songs []from[*EncodedSong]) (*EncodedSong, error) {
 				m.masked[s.value.ID] = ""
 			}
 		}
-		if outdated || best != nil && best.value.path < s.value.path {
+		// Two of one path are of one version of their file: else one were outdated.
+		if outdated || best != nil && best.value.compare(s.value) < 0 {
 			continue
-		}
-		if best != nil && best.value.path == s.value.path {
-			first, err := m.isNewer(best, s)
-			if err != nil {
-				return nil, err
-			}
-			if first {
-				continue
-			}
 		}
 		best = s
 	}
@@ -422,27 +415,12 @@ func (m *merger) isOutdated(s *from[*EncodedSong]) (bool, error) {
 	return false, nil
 }
 
-// isNewer reports whether a song that two shards read from one file is to be
-// taken from the first of them.
-func (m *merger) isNewer(a, b *from[*EncodedSong]) (bool, error) {
-	if !a.value.loose { // nor is b, then
-		fa, err := m.shards[a.store].File(a.value.path)
-		if err != nil {
-			return false, err
-		}
-		fb, err := m.shards[b.store].File(b.value.path)
-		if err != nil {
-			return false, err
-		}
-		if c := compareVersions(fa, fb); c != 0 {
-			return c < 0, nil
-		}
-	}
-	return a.value.compare(b.value) < 0, nil
-}
-
-// compare orders songs of one ID and path by their bytes.
+// compare orders songs of one ID by their paths, and those of one path by their
+// bytes.
 func (s *EncodedSong) compare(t *EncodedSong) int {
+	if c := strings.Compare(s.path, t.path); c != 0 {
+		return c
+	}
 	other := t.parts()
 	for i, part := range s.parts() {
 		if c := bytes.Compare(*part, *other[i]); c != 0 {
@@ -465,8 +443,16 @@ func (m *merger) forgetMasked() error {
 				return err
 			}
 			for _, id := range f.Tracks {
-				if chosen := m.masked[id]; chosen > f.Path {
+				if m.masked[id] <= f.Path {
+					continue
+				}
+				t, err := db.Track(id)
+				if err != nil {
+					return err
+				}
+				if t.Source.Path != f.Path { // else the store has the file's own song
 					paths = append(paths, f.Path)
+					break
 				}
 			}
 		}

@@ -417,6 +417,9 @@ func TestMergeForgetsPassedOver(t *testing.T) {
 		{"known, another has it", files{old, over}, []files{{newer, file("/c", 0, 1)}}, "/a /c; 1 of /c 2 of /a"},
 		{"known, another that comes first", files{old, over}, []files{{newer, file("/aa", 0, 1)}}, "/a /aa /b; 1 of /aa 2 of /a"},
 		{"known, unreadable", files{old, over}, []files{{unreadable}}, "/a /b; 1 of /a"},
+		// The store knows of all arrays of /0, so the shard's song is outdated.
+		{"known, has its song", files{{path: "/0", arrays: AllArrays, ids: []TrackID{testID(1)}, bad: true}},
+			[]files{{{path: "/0", ids: []TrackID{testID(1)}, bad: true}, old}, {newer, over}}, "/0 /a /b; 1 of /0 2 of /a"},
 	} {
 		dir := t.TempDir()
 		out := filepath.Join(dir, "out.db")
