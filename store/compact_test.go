@@ -216,10 +216,24 @@ func TestInfo(t *testing.T) {
 	if _, err := w.Put(Batch{Files: []File{bad}}); err != nil {
 		t.Fatal(err)
 	}
+	var used int64 // bytes of pages
+	err := w.open(func(b *bbolt.DB) error {
+		return b.View(func(tx *bbolt.Tx) error {
+			stats := b.Stats()
+			used = tx.Size() - int64((stats.FreePageN+stats.PendingPageN)*b.Info().PageSize)
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	view(t, path, func(db *DB) {
 		info, err := db.Info()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if got := info.Bytes.Total - info.Bytes.Free; got != used {
+			t.Errorf("%d bytes are not free, bbolt uses %d", got, used)
 		}
 		if info.Tracks != 57 || info.Files != 58 || info.BadFiles != 1 || len(info.Clusterings) != 1 || info.FormatVersion != FormatVersion {
 			t.Errorf("Info = %+v", info)

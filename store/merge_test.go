@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -390,6 +391,36 @@ func TestMergeCounts(t *testing.T) {
 	})
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestNewest orders versions of a file, the newest first.
+func TestNewest(t *testing.T) {
+	bad := &Failure{Step: "read"}
+	order := []File{
+		{ModTime: 2, Bad: bad},
+		{ModTime: 1, Arrays: AllArrays, Size: 2},
+		{ModTime: 1, Arrays: AllArrays, Size: 1},
+		{ModTime: 1, Size: 3},
+		{ModTime: 1, Arrays: AllArrays, Bad: bad},
+		{ModTime: 1, Size: 2, Bad: bad},
+		{ModTime: 0, Arrays: AllArrays, Size: 9},
+	}
+	for i := range order {
+		for j := range order {
+			f, stale := newest([]from[*File]{{0, &order[i]}, {1, &order[j]}})
+			if first := order[min(i, j)]; !reflect.DeepEqual(*f, first) {
+				t.Errorf("%d and %d: got %+v, want %+v", i, j, f, first)
+			}
+			if (len(stale) == 0) != (i == j) {
+				t.Errorf("%d and %d: %d are stale", i, j, len(stale))
+			}
+		}
+	}
+	one, two := File{ModTime: 1, Tracks: []TrackID{testID(2)}}, File{ModTime: 1, Tracks: []TrackID{testID(1), testID(2)}}
+	f, stale := newest([]from[*File]{{0, &one}, {1, &two}})
+	if want := []TrackID{testID(1), testID(2)}; !slices.Equal(f.Tracks, want) || len(stale) != 0 {
+		t.Errorf("of one version: got %v and %v, want %v", f.Tracks, stale, want)
 	}
 }
 
