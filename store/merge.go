@@ -272,7 +272,8 @@ func compareVersions(a, b *File) int {
 		cmp.Compare(b.Arrays, a.Arrays), cmp.Compare(b.Size, a.Size))
 }
 
-// compareFiles orders records of a file, those of one version too.
+// compareFiles orders records of a file, those of one version too: the one with the
+// most tracks first, as that which comes of them all would be.
 func compareFiles(a, b *File) int {
 	isArchive := func(f *File) int {
 		if f.Archive {
@@ -280,7 +281,8 @@ func compareFiles(a, b *File) int {
 		}
 		return 0
 	}
-	c := cmp.Or(compareVersions(a, b), cmp.Compare(isArchive(a), isArchive(b)), slices.Compare(a.Tracks, b.Tracks))
+	c := cmp.Or(compareVersions(a, b), cmp.Compare(isArchive(a), isArchive(b)),
+		cmp.Compare(len(b.Tracks), len(a.Tracks)), slices.Compare(a.Tracks, b.Tracks))
 	if c != 0 || a.Bad == nil {
 		return c
 	}
