@@ -229,7 +229,7 @@ func storeFacts(info *store.Info) []fact {
 
 // notice says where a clustering is not of the tracks now in the store.
 func (q *question) notice(c *store.Clustering) string {
-	if q.info.Generation == c.Generation {
+	if q.state.GenerationOf(c.Features) == c.Generation {
 		return ""
 	}
 	name := ""
@@ -238,7 +238,7 @@ func (q *question) notice(c *store.Clustering) string {
 	}
 	return fmt.Sprintf("Clustering %q was fitted to %d tracks on %s. The store has changed since and has %d. "+
 		"New songs are labelled by: tatum cluster assign%s. A new fit is made by: tatum cluster%s.",
-		c.Name, c.Tracks, c.Fitted.Format("2 January 2006"), q.info.Tracks, name, name)
+		c.Name, c.Tracks, c.Fitted.Format("2 January 2006"), q.state.TracksOf(c.Features[0]), name, name)
 }
 
 // numCentral is how many songs the start page has to begin with.

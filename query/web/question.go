@@ -18,6 +18,7 @@ type question struct {
 	server   *server
 	db       *store.DB
 	info     *store.Info
+	state    store.State
 	stamp    string // of the store as it is now
 	scanning bool   // may go through all tracks
 }
@@ -30,6 +31,9 @@ func (s *server) ask(r *http.Request, fn func(q *question) error) error {
 	}
 	q := &question{Request: r, server: s, db: db}
 	if q.info, err = db.Info(); err == nil {
+		q.state, err = db.State()
+	}
+	if err == nil {
 		q.stamp = fmt.Sprintf("%s-%x", q.songs(), q.info.Written.UnixNano())
 		err = fn(q)
 	}

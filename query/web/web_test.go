@@ -491,6 +491,31 @@ func write(t *testing.T, path string, fn func(w *store.Writer) error) {
 	}
 }
 
+// TestSoundNotice checks that a page tells when the tracks with sound features have
+// changed that a clustering was fitted to, and not before.
+func TestSoundNotice(t *testing.T) {
+	path := madeup.Write(t, 12, 0)
+	fit := func(w *store.Writer) error {
+		madeup.Fit(t, w, "sound", []store.Feature{0, store.Timbre}, 12)
+		madeup.Fit(t, w, "timbre", []store.Feature{store.Timbre}, 12)
+		return nil
+	}
+	write(t, path, fit)
+	s := newSite(t, path)
+	const changed = "The store has changed since"
+	for _, page := range []string{"/", "/clusters/segments_timbre?name=sound", "/clusters/segments_timbre?name=timbre"} {
+		if r := s.want(page, http.StatusOK); strings.Contains(r.body, changed) {
+			t.Errorf("%s says %q of a store that has not", page, changed)
+		}
+	}
+	write(t, path, func(w *store.Writer) error {
+		_, err := w.Put(store.Batch{Songs: []store.EncodedSong{*store.EncodeSong(madeup.Song(70), madeup.Vectors(70))}})
+		return err
+	})
+	s.want("/clusters/segments_timbre?name=timbre", http.StatusOK, changed+" and has 10")
+	s.want("/clusters/segments_timbre?name=sound", http.StatusOK, changed+" and has 13")
+}
+
 // TestBesideWriter asks for everything from many at once while songs come.
 func TestBesideWriter(t *testing.T) {
 	path := madeup.Write(t, 40, 0)

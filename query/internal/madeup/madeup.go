@@ -48,7 +48,7 @@ func Write(tb testing.TB, labelled, unlabelled int) string {
 	w, err := store.CreateWriter(context.Background(), path, 0)
 	check(tb, err)
 	put(tb, w, 0, labelled)
-	fit(tb, w, labelled)
+	Fit(tb, w, store.DefaultClustering, store.Features[:], labelled)
 	put(tb, w, labelled, labelled+unlabelled)
 	check(tb, w.Close())
 	return path
@@ -158,26 +158,39 @@ func clusterOf(fold store.Fold, label int) store.Cluster {
 	return store.Cluster((label + int(fold)) % K)
 }
 
-func fit(tb testing.TB, w *store.Writer, n int) {
+// Fit clusters the first n songs by features, which ascend.
+func Fit(tb testing.TB, w *store.Writer, name string, features []store.Feature, n int) {
 	tb.Helper()
-	ids := make([]store.TrackID, n)
-	for i := range ids {
-		ids[i] = ID(i)
+	var songs []int // that have any of the features
+	var ids []store.TrackID
+	for i := range n {
+		if HasSound(i) || !features[0].IsSound() {
+			songs, ids = append(songs, i), append(ids, ID(i))
+		}
 	}
+	var state store.State
+	check(tb, w.View(func(db *store.DB) (err error) {
+		state, err = db.State()
+		return err
+	}))
 	fit, err := w.NewFit(store.Clustering{
-		Name: store.DefaultClustering, Features: store.Features[:], K: K, Folds: Folds,
-		Fitted: time.Unix(1700000000, 0).UTC(),
+		Name: name, Features: features, K: K, Folds: Folds,
+		Fitted: time.Unix(1700000000, 0).UTC(), Generation: state.GenerationOf(features),
 	}, ids)
 	check(tb, err)
-	places := make([][]store.Assignment, n)
-	for _, f := range store.Features {
+	places := make([][]store.Assignment, len(ids))
+	for _, f := range features {
 		models := models(f)
-		spots, sizes := make([]store.Spot, n), make([]uint64, K)
-		for i := range spots {
+		var spots []store.Spot
+		sizes := make([]uint64, K)
+		for row, i := range songs {
+			if f.IsSound() && !HasSound(i) {
+				continue
+			}
 			a := assignment(models, f, i)
-			places[i] = append(places[i], *a)
+			places[row] = append(places[row], *a)
 			sizes[a.Cluster]++
-			spots[i] = store.Spot{Row: uint32(i), Fold: a.Fold, Label: a.Label, Cluster: a.Cluster, Distance: a.Distance()}
+			spots = append(spots, store.Spot{Row: uint32(row), Fold: a.Fold, Label: a.Label, Cluster: a.Cluster, Distance: a.Distance()})
 		}
 		store.SortSpots(spots, K)
 		check(tb, fit.PutFeature(f, models, store.Summary{Sizes: sizes}, spots))
