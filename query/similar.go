@@ -214,14 +214,11 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 			return nil, fmt.Errorf("%w: clustering %q has none of the features compared", store.ErrNotClustered, opts.SameCluster.Name)
 		}
 	}
-	vectors, err := db.TrackVectors(id, s.features...)
+	vectors, err := vectorsOf(db, id, s.features)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range s.features {
-		if vectors[f] == nil {
-			return nil, fmt.Errorf("%w: %q", ErrNoSound, id)
-		}
 		s.profiles = append(s.profiles, newMeasure(f, vectors[f]))
 	}
 	return s, nil
@@ -229,6 +226,18 @@ func newSearch(db *store.DB, id store.TrackID, opts SimilarOptions) (*search, er
 
 // ErrNoSound is returned when a track lacks the sound features.
 var ErrNoSound = errors.New("track has no sound features")
+
+// vectorsOf returns a track's vectors of the features, or ErrNoSound when it lacks
+// one.
+func vectorsOf(db *store.DB, id store.TrackID, features []store.Feature) (store.VectorSet, error) {
+	vectors, err := db.TrackVectors(id, features...)
+	for _, f := range features {
+		if err == nil && vectors[f] == nil {
+			err = fmt.Errorf("%w: %q", ErrNoSound, id)
+		}
+	}
+	return vectors, err
+}
 
 // sum returns a track's sum of distances, added up in the order of features. If
 // the sum comes to more than bound, what it returns is more than bound too, but

@@ -27,15 +27,12 @@ type Part struct {
 // store.ErrTrackNotFound when there is no such track, and ErrNoSound when one lacks
 // a sound feature.
 func FeatureDistances(db *store.DB, id, to store.TrackID, features []store.Feature) ([]FeatureDistance, error) {
-	a, b, err := vectorsOfBoth(db, id, to)
+	a, b, err := vectorsOfBoth(db, id, to, features)
 	if err != nil {
 		return nil, err
 	}
 	distances := make([]FeatureDistance, len(features))
 	for i, f := range features {
-		if a[f] == nil || b[f] == nil {
-			return nil, ErrNoSound
-		}
 		distances[i] = FeatureDistance{id, to, f, newMeasure(f, a[f]).distance(b[f], 1)}
 	}
 	return distances, nil
@@ -47,15 +44,12 @@ func FeatureDistances(db *store.DB, id, to store.TrackID, features []store.Featu
 // FeatureDistances. Of the densities each has ten times the difference of the two
 // shares of gaps in its bin, half of which would have to move.
 func Parts(db *store.DB, id, to store.TrackID, features []store.Feature) ([]Part, error) {
-	a, b, err := vectorsOfBoth(db, id, to)
+	a, b, err := vectorsOfBoth(db, id, to, features)
 	if err != nil {
 		return nil, err
 	}
 	var parts []Part
 	for _, f := range features {
-		if a[f] == nil || b[f] == nil {
-			return nil, ErrNoSound
-		}
 		names := StatNamesOf(f)
 		for i, part := range newMeasure(f, a[f]).parts(b[f]) {
 			parts = append(parts, Part{id, to, f, names[i], a[f][i], b[f][i], part})
@@ -64,9 +58,9 @@ func Parts(db *store.DB, id, to store.TrackID, features []store.Feature) ([]Part
 	return parts, nil
 }
 
-func vectorsOfBoth(db *store.DB, id, to store.TrackID) (a, b store.VectorSet, err error) {
-	if a, err = db.TrackVectors(id); err == nil {
-		b, err = db.TrackVectors(to)
+func vectorsOfBoth(db *store.DB, id, to store.TrackID, features []store.Feature) (a, b store.VectorSet, err error) {
+	if a, err = vectorsOf(db, id, features); err == nil {
+		b, err = vectorsOf(db, to, features)
 	}
 	return a, b, err
 }

@@ -124,10 +124,7 @@ func runQuerySimilar(q *asker, args []string, so query.SimilarOptions, choose, s
 				}
 			}
 			neighbours, err := query.Similar(db, id, so)
-			if errors.Is(err, query.ErrNoSound) {
-				err = fmt.Errorf("%w: %s has no sound features in the store; run: tatum ingest --arrays all", errNotFound, id)
-			}
-			return neighbours, err
+			return neighbours, adviseSound(err)
 		})
 	}
 	if !sameCluster {
@@ -137,4 +134,12 @@ func runQuerySimilar(q *asker, args []string, so query.SimilarOptions, choose, s
 		so.SameCluster = c
 		return ask(db)
 	})
+}
+
+// adviseSound adds to an error of a track without sound features what to do about it.
+func adviseSound(err error) error {
+	if errors.Is(err, query.ErrNoSound) {
+		return fmt.Errorf("%w; run: tatum ingest --arrays all", err)
+	}
+	return err
 }

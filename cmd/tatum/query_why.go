@@ -161,7 +161,7 @@ func runPair(db *store.DB, args []string, features []store.Feature, w whyOptions
 	}
 	distances, err := query.FeatureDistances(db, a.ID, b.ID, features)
 	if err != nil {
-		return err
+		return adviseSound(err)
 	}
 	mean := 0.0
 	for _, d := range distances {
