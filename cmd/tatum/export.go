@@ -33,8 +33,8 @@ func newExportNPY(q *asker) *cobra.Command {
 		Short: "Write the notebook's .npy files",
 		Long: `npy writes the files that the notebook saves: cluster_label_*.npy, int64 of shape
 (n, 1), byte for byte as numpy.save would; and beside them cluster_distance_*.npy
-(n, k), stats_*.npy (n, 30), fold_*.npy (n, 1) and track_ids.txt. Rows are in the
-order of track IDs. DIR appears, or is replaced, when all files are complete; a
+(n, k), stats_*.npy (n, 30), of timbre and pitches (n, 90), fold_*.npy (n, 1) and
+track_ids.txt. Rows are in the order of track IDs. DIR appears, or is replaced, when all files are complete; a
 directory with other files in it is left alone.`,
 		Example: `  tatum export npy labels
   tatum export npy --aligned clusters`,
@@ -56,7 +56,8 @@ func newExportTables(q *asker, format, short string, write func(context.Context,
 		Use:   format + " DIR",
 		Short: "Write " + short,
 		Long: format + ` writes two tables: the tracks with their clusters, labels, folds and
-distances, and their statistics, one row per track and feature. Rows are in the
+distances, and their statistics, one row per track and feature; and a third of
+those of timbre and pitches, where tracks have them. Rows are in the
 order of track IDs; a track without label has none there. A store that is not
 clustered has no columns of clusters. DIR appears, or is replaced, when all files
 are complete; a directory with other files in it is left alone.`,

@@ -209,7 +209,7 @@ func newPlotPair(p *plotter) *cobra.Command {
 		Short: "Two songs over one clock, and how unlike they are by each feature",
 		Long: `pair draws the loudness and the onsets of two songs over one clock, in seconds,
 and the distance between them by each of the eight features, see tatum query
-similar --to.`,
+similar --by rhythm --to.`,
 		Example:           "  tatum plot pair TRAAPOB12896A14E9C TRLEGTB128E859E021 --out pair.png",
 		Args:              wantArgs(cobra.ExactArgs(2)),
 		ValidArgsFunction: completeTracks(p.globals),
@@ -338,8 +338,8 @@ func newPlotProfile(p *plotter) *cobra.Command {
 		Short: "By which statistics the clusters differ, or what sets one apart",
 		Long: `profile draws a row for each cluster and a column for each statistic: the mean of
 the cluster's tracks, as deviations of all tracks from their mean, -3 to 3. Of one
-cluster it draws the ten statistics that are farthest from the mean of all, as
-tatum query clusters --explain lists them.`,
+cluster it draws the ten statistics that are farthest from the mean of all, of
+the densities or covariances only one, as tatum query clusters --explain lists them.`,
 		Example: `  tatum plot profile beats_start --out profile.svg
   tatum plot profile beats_start 7 --out cluster7.png`,
 		Args:              wantArgs(cobra.RangeArgs(1, 2)),
