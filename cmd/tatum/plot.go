@@ -63,9 +63,12 @@ plot says so.`,
 // check returns the options of the picture, or an error if a flag is wrong.
 func (p *plotter) check() (o picture.Options, err error) {
 	o = picture.Options{Width: p.width, Height: p.height, Version: readBuild().version}
-	for flag, size := range map[string]int{"--width": p.width, "--height": p.height} {
-		if size != 0 && (size < picture.MinSize || size > picture.MaxSize) {
-			return o, usageError{fmt.Errorf("%s %d: want %d to %d pixels", flag, size, picture.MinSize, picture.MaxSize)}
+	for _, side := range []struct {
+		flag        string
+		size, least int
+	}{{"--width", p.width, picture.MinWidth}, {"--height", p.height, picture.MinHeight}} {
+		if side.size != 0 && (side.size < side.least || side.size > picture.MaxSize) {
+			return o, usageError{fmt.Errorf("%s %d: want %d to %d pixels", side.flag, side.size, side.least, picture.MaxSize)}
 		}
 	}
 	ending := strings.TrimPrefix(filepath.Ext(p.out), ".")
@@ -108,6 +111,9 @@ func (p *plotter) run(stdout io.Writer, make func() (*picture.Picture, error)) e
 	}
 	var drawn bytes.Buffer
 	warnings, err := drawing.Draw(&drawn, o)
+	if errors.Is(err, picture.ErrSize) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}

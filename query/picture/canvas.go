@@ -207,12 +207,22 @@ func (c *canvas) panel(p *plot.Plot, r rect) {
 	if r.tooSmall() {
 		return
 	}
-	whole := c.Canvas
-	data := p.DataCanvas(whole)
-	part := draw.Canvas{Canvas: whole.Canvas, Rectangle: vg.Rectangle{
-		Min: c.at(r.x, r.y+r.h).Sub(data.Min.Sub(whole.Min)),
-		Max: c.at(r.x+r.w, r.y).Add(whole.Max.Sub(data.Max)),
-	}}
+	// A label longer than its axis would make gonum draw a longer one. Beside the
+	// y axis there is no room for it.
+	if label := p.X.Label.Text; c.textWidth(label, tickStyle) > r.w {
+		c.text(label, tickStyle, r.x+r.w/2, r.y+r.h+29, center)
+		p.X.Label.Text = ""
+	}
+	if c.textWidth(p.Y.Label.Text, tickStyle) > r.h {
+		p.Y.Label.Text = ""
+	}
+	part := c.Canvas
+	// What the axes take depends, a little, on how much there is.
+	for range 4 {
+		data := p.DataCanvas(part)
+		part.Min = part.Min.Add(c.at(r.x, r.y+r.h).Sub(data.Min))
+		part.Max = part.Max.Add(c.at(r.x+r.w, r.y).Sub(data.Max))
+	}
 	p.Draw(part)
 }
 

@@ -13,7 +13,7 @@ import (
 func Features(agreements []query.FeatureAgreement, c *store.Clustering) *Picture {
 	n := len(c.Features)
 	p := &Picture{
-		Kind: "features", Title: "Do the features tell the same story?", Fallback: "features", clustering: c, width: 860, height: 640,
+		Kind: "features", Title: "Do the features tell the same story?", Fallback: "features", clustering: c, width: 860, height: 640, least: 480,
 		Data: Data{Columns: []string{"feature", "other", "agreement"}},
 	}
 	var most query.FeatureAgreement
@@ -35,7 +35,7 @@ func Features(agreements []query.FeatureAgreement, c *store.Clustering) *Picture
 }
 
 func drawAgreements(c *canvas, r rect, agreements []query.FeatureAgreement, n int) {
-	bar := rect{r.x + 190, r.y + 2, min(180, r.w/3), 8}
+	bar := rect{r.x + 190, r.y + 2, min(180, r.w/3, max(20, r.w-264)), 8}
 	c.colorBar(bar, viridis, "0", "1")
 	c.text("agreement", noteStyle, bar.x+bar.w+14, bar.y+8, left)
 	// Names at the left, and under the columns, from bottom to top.

@@ -21,7 +21,7 @@ type Fit struct {
 // K is the figures of fits with several numbers of clusters, which ascend.
 func K(f store.Feature, fits []Fit) *Picture {
 	p := &Picture{
-		Kind: "k", Title: "How many clusters of " + f.String() + "?", Fallback: f.String(), width: 800, height: 720,
+		Kind: "k", Title: "How many clusters of " + f.String() + "?", Fallback: f.String(), width: 800, height: 720, least: 440,
 		Data: Data{Columns: []string{"feature", "k", "inertia", "silhouette", "davies_bouldin", "calinski_harabasz", "agreement", "least_agreement", "smallest", "empty"}},
 	}
 	best := 0
@@ -103,6 +103,9 @@ func drawFigure(c *canvas, r rect, fits []Fit, mean, least plotter.XYs, last boo
 		}
 	}
 	p.Y.Tick.Marker = niceTicks{max(2, r.h/30)}
+	if len(mean) == 0 {
+		p.Y.Tick.Marker = noTicks{}
+	}
 	p.X.Tick.Marker = noTicks{}
 	if last {
 		p.X.Label.Text = "number of clusters, on a scale of logarithms"

@@ -134,12 +134,21 @@ func (l *letters) machine() *fontscan.FontMap {
 	return system
 }
 
-// shape returns a text as runs of glyphs, from left to right.
+// shapeSize is the size, in pixels, that texts are shaped in, since the shaper
+// rounds others up.
+const shapeSize = 1000
+
+// shaped returns how many pixels a length of the shaper's is in a text of that size.
+func shaped(length fixed.Int26_6, size float64) float64 {
+	return float64(length) / 64 / shapeSize * size
+}
+
+// shape returns a text as runs of glyphs, from left to right, in shapeSize.
 func (l *letters) shape(line string, style textStyle) []shaping.Output {
 	runes := []rune(line)
 	inputs := l.segmenter.Split(shaping.Input{
 		Text: runes, RunEnd: len(runes), Direction: di.DirectionLTR,
-		Size: fixed.Int26_6(style.size * 64), Language: language.DefaultLanguage(),
+		Size: fixed.I(shapeSize), Language: language.DefaultLanguage(),
 	}, l)
 	var runs []shaping.Output
 	backwards := 0 // how many runs of the last ones go from right to left
@@ -189,7 +198,7 @@ func (l *letters) width(line string, style textStyle) float64 {
 	}
 	sum := 0.0
 	for _, run := range l.shape(line, style) {
-		sum += float64(run.Advance) / 64
+		sum += shaped(run.Advance, style.size)
 	}
 	return sum
 }
@@ -209,11 +218,11 @@ func (b *backend) FillString(face font.Face, at vg.Point, line string) {
 		scale := pixels(size) / vg.Length(run.Face.Upem())
 		for _, g := range run.Glyphs {
 			outline, _ := run.Face.GlyphData(g.GlyphID).(gotext.GlyphOutline)
-			from := vg.Point{X: at.X + pixels(float64(g.XOffset)/64), Y: at.Y + pixels(float64(g.YOffset)/64)}
+			from := vg.Point{X: at.X + pixels(shaped(g.XOffset, size)), Y: at.Y + pixels(shaped(g.YOffset, size))}
 			if path := outlinePath(outline, from, scale); len(path) > 0 {
 				b.Fill(path)
 			}
-			at.X += pixels(float64(g.Advance) / 64)
+			at.X += pixels(shaped(g.Advance, size))
 		}
 	}
 }

@@ -66,7 +66,7 @@ type Spot struct {
 
 // MapPart is a part of a map, without its numbers.
 func MapPart(m *query.Map, c *store.Clustering, highlight []store.Cluster, part Part) *Picture {
-	p := &Picture{Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, scaled: true}
+	p := &Picture{Kind: "map", Title: "Map of " + m.Feature.String(), Fallback: m.Feature.String(), clustering: c, width: 900, scaled: true, least: 400}
 	d := newMapDrawing(m, highlight, part)
 	p.height = d.height(p.width)
 	p.Finding = d.finding(c)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gonum.org/v1/plot"
-
 	"tatum/query"
 )
 
@@ -29,9 +27,9 @@ func Pair(a, b *query.Timeline, distances []query.FeatureDistance) *Picture {
 	}
 	p := &Picture{
 		Kind: "pair", Title: nameOf(&a.Track) + " / " + nameOf(&b.Track), Fallback: string(a.Track.ID) + " / " + string(b.Track.ID),
-		Finding: fmt.Sprintf("distance %.3f; most alike by %v (%.3f), least by %v (%.3f)", mean,
+		Finding: fmt.Sprintf("distance %.3f by rhythm; most alike by %v (%.3f), least by %v (%.3f)", mean,
 			distances[nearest].Feature, distances[nearest].Distance, distances[farthest].Feature, distances[farthest].Distance),
-		Data: Data{Columns: append(append([]string{}, stripColumns...), "feature", "distance")}, width: 1000, height: 640,
+		Data: Data{Columns: append(append([]string{}, stripColumns...), "feature", "distance")}, width: 1000, height: 640, least: 560,
 		notes: func(c *canvas) (notes []string) {
 			width := c.width - 2*12 - stripLeft - stripRight
 			first, second := one.notesUntil(width, end), other.notesUntil(width, end)
@@ -80,7 +78,7 @@ func drawDistances(c *canvas, r rect, distances []query.FeatureDistance) {
 	p := newPlot("distance, 0 the same to 1", "")
 	p.HideY()
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
-	p.X.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "0"}, {Value: 0.25, Label: "0.25"}, {Value: 0.5, Label: "0.5"}, {Value: 0.75, Label: "0.75"}, {Value: 1, Label: "1"}}
+	p.X.Tick.Marker = niceTicks{max(2, r.w/50)}
 	c.panel(p, r)
 	each := r.h / float64(len(distances))
 	for i, d := range distances {

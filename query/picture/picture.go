@@ -12,6 +12,7 @@
 package picture
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -54,17 +55,23 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("no picture format %q: want svg, png or pdf", name)
 }
 
-// The least and the largest width and height of a picture.
+// The least and the largest width and height of a picture. Some kinds have to be
+// higher than MinHeight.
 const (
-	MinSize = 200
-	MaxSize = 10000
+	MinWidth  = 320
+	MinHeight = 200
+	MaxSize   = 10000
 )
+
+// ErrSize is returned for a picture that is to be smaller than can be read, or
+// larger than MaxSize.
+var ErrSize = errors.New("a picture cannot be of that size")
 
 // Options say how to draw a picture. The zero value is as wide and high as the
 // picture would best be, and an SVG.
 type Options struct {
 	Format        Format
-	Width, Height int // pixels, MinSize to MaxSize; 0 for the picture's own
+	Width, Height int // pixels, MinWidth or MinHeight to MaxSize; 0 for the picture's own
 
 	Version string // of the program, for an SVG's metadata
 
@@ -83,6 +90,7 @@ type Picture struct {
 
 	clustering    *store.Clustering // that it is of, if any
 	width, height int               // that it would best have
+	least         int               // height below which it cannot be read
 	scaled        bool              // whether it is as high as it is wide
 	notes         func(c *canvas) []string
 	draw          func(c *canvas, r rect)
@@ -156,13 +164,12 @@ func (p *Picture) canvas(o *Options) (*canvas, error) {
 	if o.Height == 0 {
 		o.Height = p.height
 		if p.scaled {
-			o.Height = min(MaxSize, max(MinSize, p.height*o.Width/p.width))
+			o.Height = min(MaxSize, max(p.least, p.height*o.Width/p.width))
 		}
 	}
-	for _, size := range []int{o.Width, o.Height} {
-		if size < MinSize || size > MaxSize {
-			return nil, fmt.Errorf("a picture of %d × %d pixels: want %d to %d", o.Width, o.Height, MinSize, MaxSize)
-		}
+	if o.Width < MinWidth || o.Height < max(MinHeight, p.least) || max(o.Width, o.Height) > MaxSize {
+		return nil, fmt.Errorf("%w: %d × %d pixels: a %s picture has at least %d × %d, at most %d × %d",
+			ErrSize, o.Width, o.Height, p.Kind, MinWidth, max(MinHeight, p.least), MaxSize, MaxSize)
 	}
 	backend, err := newBackend(*o)
 	if err != nil {

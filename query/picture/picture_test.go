@@ -8,9 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"tatum/query"
 	"tatum/store"
@@ -181,12 +186,14 @@ func edges() map[string]*Picture {
 	}
 }
 
+var imageData = regexp.MustCompile(`base64,[^"]*`)
+
 // TestEdges draws what is few, many or strange, in all formats and sizes.
 func TestEdges(t *testing.T) {
 	for name, p := range edges() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, o := range []Options{{}, {Format: PNG}, {Format: PDF}, {Width: MinSize, Height: MinSize}, {Width: 600}, {Width: 1600, Height: 900, Format: SVG}} {
+			for _, o := range []Options{{}, {Format: PNG}, {Format: PDF}, {Width: MinWidth}, {Height: max(MinHeight, p.least)}, {Width: 600}, {Width: 1600, Height: 900, Format: SVG}} {
 				o.BuiltInFont = true
 				var drawn bytes.Buffer
 				warnings, err := p.Draw(&drawn, o)
@@ -200,8 +207,9 @@ func TestEdges(t *testing.T) {
 				if drawn.Len() > 300_000 {
 					t.Errorf("%+v: %d bytes", o, drawn.Len())
 				}
+				lines := imageData.ReplaceAllString(drawn.String(), "")
 				for _, none := range []string{"NaN", "Inf"} {
-					if strings.Contains(drawn.String(), none) {
+					if strings.Contains(lines, none) {
 						t.Errorf("%+v: has %s", o, none)
 					}
 				}
@@ -245,10 +253,14 @@ func checkSVG(t *testing.T, data []byte) {
 }
 
 func TestSizesRefused(t *testing.T) {
-	for _, o := range []Options{{Width: 10}, {Height: MaxSize + 1}, {Format: "gif"}} {
-		if _, err := Song(made("x", 10, 2, 9)).Draw(io.Discard, o); err == nil {
-			t.Errorf("%+v: drawn", o)
+	p := Song(made("x", 10, 2, 9))
+	for _, o := range []Options{{Width: MinWidth - 1}, {Height: MaxSize + 1}, {Width: MaxSize + 1}, {Height: p.least - 1}} {
+		if _, err := p.Draw(io.Discard, o); !errors.Is(err, ErrSize) {
+			t.Errorf("%+v: got %v, want %v", o, err, ErrSize)
 		}
+	}
+	if _, err := p.Draw(io.Discard, Options{Format: "gif"}); err == nil {
+		t.Error("drawn as a gif")
 	}
 }
 
@@ -326,5 +338,48 @@ func TestPDFImagesAreUpright(t *testing.T) {
 	}
 	if images == 0 {
 		t.Error("no image")
+	}
+}
+
+// TestPanel checks that the data of a panel fill its rect, whatever its axes need.
+func TestPanel(t *testing.T) {
+	for _, width := range []int{MinWidth, 340, 1000} {
+		c, err := (&Picture{}).canvas(&Options{Width: width, Height: 300})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rect{200, 20, float64(width) - 260, 220}
+		p := newPlot("distance, 0 the same to 1", "")
+		p.X.Tick.Marker = niceTicks{2}
+		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
+		var got vg.Rectangle
+		p.Add(plotted(func(c draw.Canvas, _ *plot.Plot) { got = c.Rectangle }))
+		c.panel(p, r)
+		for _, at := range [][2]vg.Point{{got.Min, c.at(r.x, r.y+r.h)}, {got.Max, c.at(r.x+r.w, r.y)}} {
+			if off := at[0].Sub(at[1]); math.Abs(float64(off.X)) > 0.01 || math.Abs(float64(off.Y)) > 0.01 {
+				t.Errorf("%d pixels: the data reach to %v, want %v", width, at[0], at[1])
+			}
+		}
+	}
+}
+
+// A plotted is a function as a plotter.
+type plotted func(c draw.Canvas, p *plot.Plot)
+
+func (f plotted) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
+
+// TestShapedWidth compares the widths of a text as the formats write it and as it
+// is drawn by its outlines, without kerning.
+func TestShapedWidth(t *testing.T) {
+	l := newLetters(true)
+	for _, style := range []textStyle{titleStyle, bodyStyle, noteStyle} {
+		const line = "mmmmmmmmmmmmmmmmmmmm"
+		sum := 0.0
+		for _, run := range l.shape(line, style) {
+			sum += shaped(run.Advance, style.size)
+		}
+		if want := l.width(line, style); math.Abs(sum-want) > want/200 {
+			t.Errorf("size %v: %v pixels, want %v", style.size, sum, want)
+		}
 	}
 }

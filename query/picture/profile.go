@@ -14,8 +14,8 @@ import (
 func Profile(p *query.Profile, c *store.Clustering) *Picture {
 	drawn := &Picture{
 		Kind: "profile", Title: "Profile of the clusters of " + p.Feature.String(), Fallback: p.Feature.String(), clustering: c, width: 1000,
-		height: min(1400, 190+max(12, 400/max(1, len(p.Clusters)))*len(p.Clusters)),
-		Data:   Data{Columns: []string{"cluster", "size", "statistic", "z", "cluster_mean", "mean", "deviation"}},
+		least: 360, height: min(1400, 190+max(12, 400/max(1, len(p.Clusters)))*len(p.Clusters)),
+		Data: Data{Columns: []string{"cluster", "size", "statistic", "z", "cluster_mean", "mean", "deviation"}},
 	}
 	empty := 0
 	var most query.Deviation
@@ -125,7 +125,7 @@ const mostBars = 10
 func Explanation(f store.Feature, cluster store.Cluster, size int, deviations []query.Deviation, c *store.Clustering) *Picture {
 	deviations = deviations[:min(mostBars, len(deviations))]
 	p := &Picture{
-		Kind: "profile", Title: fmt.Sprintf("%v, cluster %d", f, cluster), Fallback: f.String(), clustering: c, width: 800, height: 420,
+		Kind: "profile", Title: fmt.Sprintf("%v, cluster %d", f, cluster), Fallback: f.String(), clustering: c, width: 800, height: 420, least: 360,
 		Data: Data{Columns: []string{"cluster", "rank", "statistic", "z", "cluster_mean", "mean", "deviation"}},
 	}
 	p.Finding = count(size, "track")

@@ -17,7 +17,7 @@ func Sizes(f store.Feature, sizes []query.FoldSizes, c *store.Clustering) *Pictu
 	sorted := slices.Clone(sizes)
 	slices.SortStableFunc(sorted, func(a, b query.FoldSizes) int { return cmp.Compare(b.Size, a.Size) })
 	p := &Picture{
-		Kind: "sizes", Title: "Sizes of the clusters of " + f.String(), Fallback: f.String(), clustering: c, width: 900, height: 420,
+		Kind: "sizes", Title: "Sizes of the clusters of " + f.String(), Fallback: f.String(), clustering: c, width: 900, height: 420, least: 260,
 		Data: Data{Columns: []string{"rank", "cluster", "size", "fold", "tracks"}},
 	}
 	total, empty := 0, []string{}

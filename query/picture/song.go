@@ -24,12 +24,12 @@ func Song(t *query.Timeline) *Picture {
 	s := newStrip(t, clock)
 	p := &Picture{
 		Kind: "song", Title: nameOf(&t.Track), Fallback: string(t.Track.ID), Finding: s.finding(),
-		Data: Data{Columns: stripColumns}, width: 1000, height: 300,
+		Data: Data{Columns: stripColumns}, width: 1000, height: 300, least: 260,
 		notes: func(c *canvas) []string { return s.notes(c.width - 2*12 - stripLeft - stripRight) },
 		draw:  func(c *canvas, r rect) { s.draw(c, r, t.End) },
 	}
 	if s.pitches != nil || s.timbre != nil {
-		p.height = 560
+		p.height, p.least = 560, 440
 	}
 	s.addData(&p.Data)
 	return p
@@ -311,20 +311,24 @@ func (s *strip) draw(c *canvas, r rect, end float64) {
 	below := r.top(ticks)
 	s.drawTicks(c, below, end)
 	legends := rect{r.x, r.y + r.h + axis + 2, r.w, legend}
+	bar := min(120, r.w/4)
 	if s.pitches != nil && colors > 0 {
 		r.top(gap)
 		below = r.top(each)
 		drawRows(c, below, s, s.pitches, end, pitchNames, func(v float64) color.NRGBA { return mapped(viridis, v) })
 		c.text("pitch", noteStyle, legends.x, legends.y+8, left)
-		c.colorBar(rect{legends.x + 34, legends.y, min(120, r.w/4), 8}, viridis, "0", "1")
+		c.colorBar(rect{legends.x + 34, legends.y, bar, 8}, viridis, "0", "1")
 	}
 	if s.timbre != nil && colors > 0 {
 		r.top(gap)
 		below = r.top(each)
 		drawRows(c, below, s, s.timbre, end, timbreNames, diverging)
-		x := legends.x + r.w*0.45
-		c.text("timbre, deviations", noteStyle, x, legends.y+8, left)
-		c.colorBar(rect{x + 104, legends.y, min(120, r.w/4), 8}, blueRed, "−3", "0", "3")
+		x, name, beside := legends.x+max(r.w*0.45, 34+bar+24), "timbre, deviations", 104.0
+		if x+beside+bar > legends.x+r.w {
+			name, beside = "timbre", 42
+		}
+		c.text(name, noteStyle, x, legends.y+8, left)
+		c.colorBar(rect{x + beside, legends.y, bar, 8}, blueRed, "−3", "0", "3")
 	}
 	s.drawClock(c, below, end)
 }

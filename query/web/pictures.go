@@ -85,7 +85,11 @@ func (s *server) pictures(mux *http.ServeMux, path string, read func(q *question
 					_, err := out.Write(drawn)
 					return err
 				}
-				if _, err := p.Draw(out, o); err != nil {
+				_, err := p.Draw(out, o)
+				if errors.Is(err, picture.ErrSize) {
+					return wrongAddress("A picture cannot be of that size", err.Error())
+				}
+				if err != nil {
 					return err
 				}
 				s.answers.put(key, bytes.Clone(out.Bytes()), out.Len())
@@ -102,18 +106,18 @@ func (s *server) pictures(mux *http.ServeMux, path string, read func(q *question
 // size returns how large a picture is asked for; without, as it would best be.
 func (q *question) size() (o picture.Options, err error) {
 	for _, side := range []struct {
-		name string
-		most int
-		dst  *int
-	}{{"w", maxWidth, &o.Width}, {"h", maxHeight, &o.Height}} {
+		name        string
+		least, most int
+		dst         *int
+	}{{"w", picture.MinWidth, maxWidth, &o.Width}, {"h", picture.MinHeight, maxHeight, &o.Height}} {
 		text := q.FormValue(side.name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < picture.MinSize || n > side.most {
+		if err != nil || n < side.least || n > side.most {
 			return o, wrongAddress(fmt.Sprintf("A picture cannot be of %s=%q", side.name, text),
-				fmt.Sprintf("Pictures are %d to %d pixels wide and high.", picture.MinSize, side.most))
+				fmt.Sprintf("Pictures are %d to %d pixels wide, and %d to %d high.", picture.MinWidth, maxWidth, picture.MinHeight, maxHeight))
 		}
 		*side.dst = n
 	}
