@@ -568,6 +568,49 @@ func TestMergeDamaged(t *testing.T) {
 	t.Logf("%d of 150 damaged shards refused, the others merged whole", refused)
 }
 
+// TestMergeFindsStrays merges shards whose parts do not belong together: what has no
+// track, before the first one, between two and after the last, and what lacks its
+// own.
+func TestMergeFindsStrays(t *testing.T) {
+	stray := func(at part, key []byte) func(tx *bbolt.Tx, state *State) error {
+		return func(tx *bbolt.Tx, state *State) error {
+			return state.put(tx, at, key, nil, seal(key, make([]byte, 100)))
+		}
+	}
+	lack := func(at part, key []byte) func(tx *bbolt.Tx, state *State) error {
+		return func(tx *bbolt.Tx, state *State) error {
+			return state.put(tx, at, key, tx.Bucket(partBuckets[at]).Get(key), nil)
+		}
+	}
+	cases := map[string]func(tx *bbolt.Tx, state *State) error{
+		"no vectors": lack(inVectors, vectorsKey(Features[0], testID(4))),
+		"no arrays":  lack(inArrays, arraysKey(testID(4), featureGroup)),
+		"no track":   lack(inTracks, []byte(testID(4))),
+	}
+	for _, i := range []int{1, 3, 5} {
+		cases[fmt.Sprint("vectors of ", i)] = func(tx *bbolt.Tx, state *State) error {
+			key := vectorsKey(Features[0], testID(i))
+			return state.put(tx, inVectors, key, nil, sealVectors(key, Features[:], NewVectors(Features[:])))
+		}
+		cases[fmt.Sprint("arrays of ", i)] = stray(inArrays, arraysKey(testID(i), featureGroup))
+	}
+	for what, spoil := range cases {
+		w, path := spoiltWriter(t)
+		putTestSong(t, w, testID(2), "/2", 2)
+		putTestSong(t, w, testID(4), "/4", 4)
+		if err := w.updateState(spoil); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Merge(context.Background(), filepath.Join(t.TempDir(), "out.db"), []string{path}, MergeOptions{})
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: got %v, want %v", what, err, ErrCorrupt)
+		}
+	}
+}
+
 func TestMergeRefuses(t *testing.T) {
 	dir := t.TempDir()
 	out, shard, link := filepath.Join(dir, "out.db"), filepath.Join(dir, "shard.db"), filepath.Join(dir, "link.db")

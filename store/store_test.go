@@ -519,6 +519,19 @@ func TestExactSum(t *testing.T) {
 		s.add(d)
 		reversed.add(distances[len(distances)-1-i])
 	}
+	for at := range distances {
+		var first, rest exactSum
+		for i, d := range distances {
+			if i < at {
+				first.add(d)
+			} else {
+				rest.add(d)
+			}
+		}
+		if first.plus(rest); first != s {
+			t.Errorf("parted at %d: %+v, want %+v", at, first, s)
+		}
+	}
 	if s != reversed || s.leftOut != 4 {
 		t.Errorf("got %+v and %+v in reverse", s, reversed)
 	}
@@ -1281,6 +1294,15 @@ func TestScansAreCounted(t *testing.T) {
 				func(db *DB) (n int, err error) {
 					ids, err := db.TrackIDs()
 					return max(len(ids), 1), err
+				},
+			},
+			"tracks": {
+				func(state *State) *uint64 { return &state.Tracks },
+				func(db *DB) (n int, err error) {
+					for _, err = range db.Tracks(Span{}) {
+						n++
+					}
+					return n, err
 				},
 			},
 			"vectors": {
