@@ -507,7 +507,9 @@ func TestMergeLoose(t *testing.T) {
 	ingestMade(t, whole, []madeFile{{path: "/a", version: 1, ids: []TrackID{testID(1)}}})
 	ingestMade(t, empty, nil)
 	merged := filepath.Join(dir, "merged.db")
-	mergeAll(t, merged, []string{loose, whole, empty})
+	if sum := mergeAll(t, merged, []string{loose, whole, empty}); sum.Outdated != 1 {
+		t.Errorf("%d songs are outdated, want 1", sum.Outdated)
+	}
 	mergeAll(t, whole, []string{loose, empty})
 	for _, path := range []string{merged, whole} {
 		view(t, path, func(db *DB) {
