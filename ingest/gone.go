@@ -27,9 +27,23 @@ func (e *PruneError) Error() string {
 // minPrune is how many tracks may always be forgotten, unless it is said.
 const minPrune = 10
 
-// look says what is known of the file at path. Of what an archive holds that is
-// there, and of what is recorded as where it need not be, nothing is gone.
-func (in *ingester) look(path string) store.Presence {
+// A loss is of a track by a file that has changed.
+type loss struct {
+	path string
+	id   store.TrackID
+}
+
+// look says what is known of the file at path, which a track was read from.
+func (in *ingester) look(path string, id store.TrackID) store.Presence {
+	if in.lost[loss{path, id}] {
+		return store.Changed
+	}
+	return in.presence(path)
+}
+
+// presence says whether the file at path is where it was. Of what an archive holds
+// that is there, and of what is recorded as where it need not be, nothing is gone.
+func (in *ingester) presence(path string) store.Presence {
 	if in.virtual != "" && isUnder(path, in.virtual) {
 		return store.There
 	}
@@ -126,7 +140,7 @@ func (in *ingester) prune() error {
 			return nil
 		}
 		return filesUnder(db, roots, func(f *store.File) {
-			if in.missing[f.Path] || in.look(f.Path) != store.There {
+			if in.missing[f.Path] || in.presence(f.Path) != store.There {
 				gone[f.Path] = true
 				paths = append(paths, f.Path)
 			}

@@ -236,3 +236,85 @@ func TestDryRun(t *testing.T) {
 		contents(t, db)
 	}
 }
+
+// TestNamesGoRound has song files that change their names among themselves, with
+// another copy of one: the store is that of a first ingest, nothing is said to be
+// removed, and what no file has twice is no duplicate.
+func TestNamesGoRound(t *testing.T) {
+	songs := brief(4, 1)
+	for _, c := range []struct {
+		what    string
+		to      []int // by song, the name that it has then; -1 for none
+		removed int
+	}{
+		{"swapped", []int{1, 0, 2}, 0},
+		{"round", []int{1, 2, 0}, 0},
+		{"back", []int{2, 0, 1}, 0},
+		{"up", []int{1, 2, 3}, 0},
+		{"another's", []int{1, -1, 2}, 1},
+	} {
+		for _, workers := range []int{1, 3} {
+			dir, db := tempStore(t)
+			name := func(i int) string { return filepath.Join(dir, string(rune('a'+i))+".h5") }
+			for i := range c.to {
+				write(t, name(i), songs[i])
+			}
+			run(t, db, Options{Paths: []string{dir}, Workers: workers})
+			for i := range c.to {
+				if err := os.Rename(name(i), name(i)+".old"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, to := range c.to {
+				if to < 0 {
+					continue
+				}
+				if err := os.Rename(name(i)+".old", name(to)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := Options{Paths: []string{dir}, Workers: workers}
+			dry := o
+			dry.DryRun = true
+			said := run(t, db, dry)
+			sum := run(t, db, o)
+			if sum.Added != 0 || len(sum.Duplicates) != 0 || len(sum.Removed) != c.removed {
+				t.Errorf("%s: %d added, duplicates %v, removed %v", c.what, sum.Added, sum.Duplicates, sum.Removed)
+			}
+			if said.Added != sum.Added || said.Replaced != sum.Replaced || len(said.Duplicates) != len(sum.Duplicates) || len(said.Removed) != len(sum.Removed) {
+				t.Errorf("%s: the dry run said %+v, then came %+v", c.what, said, sum)
+			}
+			if c.removed == 0 {
+				checkSame(t, contents(t, db), ingested(t, Options{Paths: []string{dir}}))
+			}
+			checkCounts(t, run(t, db, o), 0, 0, 0, len(c.to)-c.removed, 0, 0)
+		}
+	}
+}
+
+// TestArchiveTakesOver overwrites a file of whose song an archive has a copy: the
+// archive is read in the same run, and its song stays.
+func TestArchiveTakesOver(t *testing.T) {
+	songs := brief(3, 1)
+	dir, db := tempStore(t)
+	file, tarred := filepath.Join(dir, "b.h5"), filepath.Join(dir, "u.tar")
+	pack := func(songs ...*store.Song) {
+		t.Helper()
+		members := filepath.Join(t.TempDir(), "members")
+		writeDemo(t, members, songs)
+		if err := os.WriteFile(tarred, tarDir(t, members), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, file, songs[0])
+	pack(songs[0])
+	o := Options{Paths: []string{file, tarred}}
+	checkCounts(t, run(t, db, o), 1, 0, 0, 0, 1, 0)
+	pack(songs[0], songs[2])
+	write(t, file, songs[1])
+	sum := run(t, db, o)
+	if sum.Added != 2 || len(sum.Removed) != 0 {
+		t.Errorf("%d added, removed %v, want 2 and none", sum.Added, sum.Removed)
+	}
+	checkSame(t, contents(t, db), ingested(t, o))
+}

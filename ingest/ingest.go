@@ -131,10 +131,6 @@ type Summary struct {
 	Bad        []Failure // files and directories that could not be read, by path
 }
 
-func (s *Summary) sort() {
-	slices.SortStableFunc(s.Bad, func(a, b Failure) int { return cmp.Compare(a.Path, b.Path) })
-}
-
 // A Failure says why a file or directory could not be read.
 type Failure struct {
 	Path   string
@@ -159,7 +155,7 @@ func Run(ctx context.Context, db string, o Options) (*Summary, error) {
 	}
 	in.sum.Bad = failures
 	in.quarantine(failures)
-	defer in.sum.sort()
+	defer in.tidy()
 	if o.Stdin != nil {
 		archives = append(archives, &archive{path: Stdin, root: Stdin})
 		in.virtual = Stdin
@@ -194,6 +190,7 @@ type ingester struct {
 
 	virtual string          // below which songs are recorded that need not be there
 	missing map[string]bool // files that are in their archives no more
+	lost    map[loss]bool   // by files that have been read again
 
 	counting sync.Mutex // of New, Changed and Unchanged, while archives are read
 
@@ -201,6 +198,18 @@ type ingester struct {
 	batchSize  int              // bytes
 	batchBegun time.Time        // when its first song came
 	batchFiles map[string]found // those with songs in it
+}
+
+// tidy puts the summary in order. A duplicate may have been met twice, or in a file
+// that turned out to have the song no longer.
+func (in *ingester) tidy() {
+	slices.SortStableFunc(in.sum.Bad, func(a, b Failure) int { return cmp.Compare(a.Path, b.Path) })
+	met := make(map[store.Duplicate]bool)
+	in.sum.Duplicates = slices.DeleteFunc(in.sum.Duplicates, func(d store.Duplicate) bool {
+		known := met[d] && d.Path != d.Kept // a file may have a song three times
+		met[d] = true
+		return known || in.lost[loss{d.Path, d.ID}]
+	})
 }
 
 // view calls fn with the store opened for reading, nil in a dry run without one.
@@ -305,7 +314,7 @@ func (in *ingester) isPending(f *found, known *store.File) bool {
 	defer in.counting.Unlock()
 	f.arrays = in.o.Arrays
 	if known != nil {
-		f.arrays = max(f.arrays, known.Arrays)
+		f.arrays, f.was = max(f.arrays, known.Arrays), known.Tracks
 	}
 	switch {
 	case known == nil:
@@ -624,6 +633,14 @@ func (in *ingester) takeResult(f *intake, file found, r result) error {
 // all of its members have one, and no others: what is gone can still be pruned.
 func (in *ingester) endFile(f *intake, file found) error {
 	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Arrays: file.arrays, Tracks: f.tracks, Archive: file.end != nil}
+	for _, id := range file.was {
+		if len(f.failures) == 0 && !f.seen[id] {
+			if in.lost == nil {
+				in.lost = make(map[loss]bool)
+			}
+			in.lost[loss{file.path, id}] = true
+		}
+	}
 	if len(f.failures) > 0 {
 		bad := *f.failures[0]
 		if n := len(f.failures) - 1; n > 0 {

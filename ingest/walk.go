@@ -21,9 +21,10 @@ type found struct {
 	size    int64  // bytes
 	modTime int64  // nanoseconds since 1970
 	arrays  store.ArraySet
-	member  *member  // nil for a file that is not in an archive
-	end     *archive // whose end it is, nil for a song file
-	bad     *Failure // why it is not read at all
+	was     []store.TrackID // that the store knows of it, if it is read again
+	member  *member         // nil for a file that is not in an archive
+	end     *archive        // whose end it is, nil for a song file
+	bad     *Failure        // why it is not read at all
 }
 
 // find returns the song files and archives under paths in the order of their

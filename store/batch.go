@@ -15,9 +15,10 @@ type Batch struct {
 	Songs []EncodedSong
 	Files []File // files whose last song is in this batch or an earlier one
 
-	// Look, if set, says what is known of the file at a path, whose tracks another
-	// file may take over when it is gone. Without it all files are there.
-	Look func(path string) Presence
+	// Look, if set, says what is known of the file at a path that a track was read
+	// from, which another file may take over when it is not there any more. Without
+	// it all files are there.
+	Look func(path string, id TrackID) Presence
 
 	merged bool // from other stores: files cannot be read again, a song is taken with the arrays it has
 }
@@ -27,9 +28,10 @@ type Presence uint8
 
 // The presences.
 const (
-	There Presence = iota
-	Gone           // the file is not there, its directory is
-	Away           // nor is its directory: the file may lie on another machine, or a disk not be mounted
+	There   Presence = iota
+	Changed          // the file is there, and has the track no longer
+	Gone             // the file is not there, its directory is
+	Away             // nor is its directory: the file may lie on another machine, or a disk not be mounted
 )
 
 // isRun reports whether the batch's songs are a run of their own: fewer tracks
@@ -238,22 +240,25 @@ type meeting uint8
 const (
 	readAgain  meeting = iota // from the same file
 	takesOver                 // from a file that is not there
+	inherits                  // from a file that has it no longer
 	replaces                  // from a file with a greater path
 	passedOver                // the song is not kept
 )
 
 // meet decides what comes of a song whose track was read from the file at old.
 // The function same says whether the songs are the same.
-func meet(old string, s *EncodedSong, look func(path string) Presence, same func() (bool, error)) (meeting, error) {
+func meet(old string, s *EncodedSong, look func(path string, id TrackID) Presence, same func() (bool, error)) (meeting, error) {
 	at := There
 	if look != nil && old != s.path {
-		at = look(old)
+		at = look(old, s.ID)
 	}
 	switch {
 	case old == s.path:
 		return readAgain, nil
 	case at == Gone:
 		return takesOver, nil
+	case at == Changed:
+		return inherits, nil
 	case at == Away:
 		if ok, err := same(); err != nil || !ok {
 			return passedOver, err

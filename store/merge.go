@@ -397,7 +397,7 @@ func (m *merger) choose(songs []from[*EncodedSong]) (*EncodedSong, error) {
 }
 
 // look says of a file whose version in the store is stale that it is gone.
-func (m *merger) look(path string) Presence {
+func (m *merger) look(path string, _ TrackID) Presence {
 	if m.stale[version{len(m.shards), path}] {
 		return Gone
 	}

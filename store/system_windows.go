@@ -13,8 +13,6 @@ import (
 
 func takeOwner(string, fs.FileInfo) error { return nil }
 
-func takeGroup(string, fs.FileInfo) error { return nil }
-
 // countLinks returns how many names the file at path has.
 func countLinks(path string) (uint64, error) {
 	f, err := os.Open(path)

@@ -94,7 +94,12 @@ func newWriter(path string, lock *flock.Flock) (*Writer, error) {
 // Close lets another process write. Everything written stays.
 func (w *Writer) Close() error { return w.lock.Close() }
 
-func lockPath(path string) string { return path + ".lock" }
+func lockPath(path string) string {
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		path = file // else a link would have a lock of its own
+	}
+	return path + ".lock"
+}
 
 // lockWriter takes the writer's lock, tries for as long as wait says, and leaves
 // word who holds it. The file stays when the lock is gone: removing it would let
@@ -165,9 +170,10 @@ func openLock(path string) (*os.File, error) {
 	if err != nil {
 		return f, nil // there is none yet
 	}
-	// Only the file's owner can do that, and has done it before anyone else came.
-	_ = takeGroup(f.Name(), info)
-	_ = f.Chmod(info.Mode().Perm())
+	// Only the file's owner and root can do that. The lock of a store that is read-only
+	// now may be needed again.
+	_ = takeOwner(f.Name(), info)
+	_ = f.Chmod(info.Mode().Perm() | 0o200)
 	return f, nil
 }
 
