@@ -17,7 +17,7 @@ import (
 func TestLockFileOfSharedStore(t *testing.T) {
 	w, path := testWriter(t)
 	w.Close()
-	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o644} {
+	for _, mode := range []os.FileMode{0o666, 0o660, 0o600, 0o444, 0o644} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -26,16 +26,16 @@ func TestLockFileOfSharedStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Close()
-		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode {
-			t.Errorf("lock file %v, %v, want mode %v as the store", info.Mode(), err, mode)
+		if info, err := os.Stat(lockPath(path)); err != nil || info.Mode().Perm() != mode|0o200 {
+			t.Errorf("lock file %v, %v, want mode %v as the store, and writable", info.Mode(), err, mode)
 		}
 	}
 	if os.Getuid() != 0 {
-		t.Log("skipped: the group, which only root can give")
+		t.Log("skipped: owner and group, which only root can give")
 		return
 	}
-	const group = 54321
-	if err := os.Chown(path, -1, group); err != nil {
+	const owner, group = 54320, 54321
+	if err := os.Chown(path, owner, group); err != nil {
 		t.Fatal(err)
 	}
 	w, err := OpenWriter(t.Context(), path, 0)
@@ -44,8 +44,28 @@ func TestLockFileOfSharedStore(t *testing.T) {
 	}
 	w.Close()
 	info, err := os.Stat(lockPath(path))
-	if err != nil || info.Sys().(*syscall.Stat_t).Gid != group {
-		t.Errorf("lock file %+v, %v, want group %d", info, err, group)
+	if stat := info.Sys().(*syscall.Stat_t); err != nil || stat.Uid != owner || stat.Gid != group {
+		t.Errorf("lock file %+v, %v, want owner %d and group %d", stat, err, owner, group)
+	}
+}
+
+// TestLockThroughLink has a writer by each of a store's names.
+func TestLockThroughLink(t *testing.T) {
+	w, path := testWriter(t)
+	w.Close()
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, names := range [][2]string{{path, link}, {link, path}, {link, link}} {
+		w, err := OpenWriter(t.Context(), names[0], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second, err := OpenWriter(t.Context(), names[1], 0); !errors.Is(err, ErrLocked) {
+			t.Errorf("%s and %s: got %v, %v, want %v", names[0], names[1], second, err, ErrLocked)
+		}
+		w.Close()
 	}
 }
 

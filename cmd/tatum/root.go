@@ -23,6 +23,12 @@ type globals struct {
 // addWait adds --wait to a command that writes.
 func (g *globals) addWait(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&g.wait, "wait", 0, "wait this `long` for another writer to finish, such as 90s or 10m")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if g.wait < 0 {
+			return usageError{fmt.Errorf("--wait %v: want a time that is not negative", g.wait)}
+		}
+		return nil
+	}
 }
 
 func newRoot() *cobra.Command {
