@@ -249,11 +249,11 @@ func (in *ingester) run(ctx context.Context, files []found, archives []*archive)
 	return in.prune()
 }
 
-// quarantine adds what cannot be looked into, although it is there, to the first
-// batch.
+// quarantine adds what cannot be looked into, although it is there or may be, to the
+// first batch.
 func (in *ingester) quarantine(failures []Failure) {
 	for _, f := range failures {
-		if _, err := os.Lstat(f.Path); err == nil {
+		if _, err := os.Lstat(f.Path); err == nil || errors.Is(err, fs.ErrPermission) {
 			bad := &store.Failure{Step: f.Step, Reason: f.Reason, Time: time.Now()}
 			in.batch.Files = append(in.batch.Files, store.File{Path: f.Path, Bad: bad})
 		}

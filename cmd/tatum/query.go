@@ -46,7 +46,11 @@ func (q *asker) withStore(fn func(db *store.DB) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(db), db.Close())
+	err = fn(db)
+	if errors.Is(err, store.ErrCorrupt) {
+		err = fmt.Errorf("read store %q: %w", q.db, err)
+	}
+	return errors.Join(err, db.Close())
 }
 
 // withClustering runs fn with the store and the clustering asked about, and

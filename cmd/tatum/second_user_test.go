@@ -97,6 +97,20 @@ func testSecondUser(t *testing.T, mode os.FileMode, groups [2]uint32) {
 			t.Errorf("%s: got mode %v, want %v", filepath.Base(path), got, mode)
 		}
 	}
+	closed := filepath.Join(shared, "closed") // whose files are listed, but not to be looked at
+	if err := os.Mkdir(closed, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	song := filepath.Join(closed, "song.h5")
+	if err := errors.Join(os.WriteFile(song, nil, 0o644), os.Chmod(closed, 0o744)); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := as(second, groups[1], "ingest", "--quiet", closed); err == nil {
+		t.Errorf("a file that is not to be looked at was no error: %s", out)
+	}
+	if out, err := as(first, groups[0], "store", "info", "--bad"); err != nil || !strings.Contains(out, song) {
+		t.Errorf("bad files: got %s, %v, want %s", out, err, song)
+	}
 	out, err := as(stranger, stranger, "ingest", "--quiet", songs)
 	if everyone := mode&0o006 != 0; everyone {
 		if err != nil {
