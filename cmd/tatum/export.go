@@ -34,8 +34,8 @@ func newExportNPY(q *asker) *cobra.Command {
 		Long: `npy writes the files that the notebook saves: cluster_label_*.npy, int64 of shape
 (n, 1), byte for byte as numpy.save would; and beside them cluster_distance_*.npy
 (n, k), stats_*.npy (n, 30), of timbre and pitches (n, 90), fold_*.npy (n, 1) and
-track_ids.txt. Rows are in the order of track IDs. DIR appears, or is replaced, when all files are complete; a
-directory with other files in it is left alone.`,
+track_ids.txt. Rows are in the order of track IDs. DIR appears, or is replaced,
+when all files are complete; a directory with other files in it is left alone.`,
 		Example: `  tatum export npy labels
   tatum export npy --aligned clusters`,
 		Args: wantArgs(cobra.ExactArgs(1)),
@@ -57,10 +57,10 @@ func newExportTables(q *asker, format, short string, write func(context.Context,
 		Short: "Write " + short,
 		Long: format + ` writes two tables: the tracks with their clusters, labels, folds and
 distances, and their statistics, one row per track and feature; and a third of
-those of timbre and pitches, where tracks have them. Rows are in the
-order of track IDs; a track without label has none there. A store that is not
-clustered has no columns of clusters. DIR appears, or is replaced, when all files
-are complete; a directory with other files in it is left alone.`,
+those of timbre and pitches, where tracks have them. Rows are in the order of
+track IDs; a track without label has none there. A store that is not clustered
+has no columns of clusters. DIR appears, or is replaced, when all files are
+complete; a directory with other files in it is left alone.`,
 		Example: "  tatum export " + format + " tables-" + format,
 		Args:    wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

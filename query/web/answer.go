@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tatum/query/picture"
 	"tatum/query/render"
 	"tatum/store"
 )
@@ -152,6 +153,8 @@ func problemOf(err error) *problem {
 	case errors.Is(err, store.ErrCorrupt):
 		return &problem{status: http.StatusInternalServerError, what: "The store is damaged",
 			next: "Run tatum store check to see where, then restore a backup. (" + err.Error() + ")"}
+	case errors.Is(err, picture.ErrSize):
+		return &problem{status: http.StatusBadRequest, what: "A picture cannot be of that size", next: err.Error()}
 	case errors.Is(err, store.ErrTrackNotFound):
 		return &problem{status: http.StatusNotFound, what: "There is no such track in the store",
 			next: "It may have been removed, or the ID is mistyped. Search for the song instead."}

@@ -85,11 +85,7 @@ func (s *server) pictures(mux *http.ServeMux, path string, read func(q *question
 					_, err := out.Write(drawn)
 					return err
 				}
-				_, err := p.Draw(out, o)
-				if errors.Is(err, picture.ErrSize) {
-					return wrongAddress("A picture cannot be of that size", err.Error())
-				}
-				if err != nil {
+				if _, err := p.Draw(out, o); err != nil {
 					return err
 				}
 				s.answers.put(key, bytes.Clone(out.Bytes()), out.Len())

@@ -298,7 +298,7 @@ func TestPictures(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/clusters/bars_start/map.svg?w=199", "/clusters/bars_start/map.png?w=99999", "/clusters/bars_start/map.svg?h=x", "/clusters/bars_start/map.svg?view=a,b,c",
+		"/clusters/bars_start/map.svg?w=319", "/clusters/bars_start/map.svg?h=399", "/clusters/bars_start/at?h=399&w=760&xy=?200,200", "/clusters/bars_start/map.png?w=99999", "/clusters/bars_start/map.svg?h=x", "/clusters/bars_start/map.svg?view=a,b,c",
 		"/clusters/bars_start/map.svg?highlight=4", "/clusters/bars_start/map.svg?highlight=0,1,2,3,0,1,2,3,0", "/clusters/bars_start/map.svg?highlight=-1",
 	} {
 		s.want(path, http.StatusBadRequest)
