@@ -444,7 +444,7 @@ func TestJobLen(t *testing.T) {
 // TestCancel checks that what was read is saved and that the same call goes on.
 func TestCancel(t *testing.T) {
 	dir, db := tempStore(t)
-	const n = (maxQueued + 40) * jobFiles // more than are read ahead
+	const n = (maxQueued + 16) * jobFiles // more than are read ahead
 	writeDemo(t, dir, brief(n, 1))
 	o := Options{Paths: []string{dir}, Workers: 2, Process: testWorker("good")}
 	ctx, cancel := context.WithCancel(t.Context())
