@@ -144,7 +144,7 @@ type Failure struct {
 // goes on from there. It returns store.ErrLocked while another process writes.
 // While it runs, the garbage collector of the whole process comes less often.
 func Run(ctx context.Context, db string, o Options) (*Summary, error) {
-	in := &ingester{o: o}
+	in := &ingester{o: o, lost: make(map[loss]bool)}
 	in.o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	in.o.StartTimeout = cmp.Or(o.StartTimeout, DefaultTimeout)
 	in.o.Workers = min(max(1, o.Workers), MaxWorkers)
@@ -635,9 +635,6 @@ func (in *ingester) endFile(f *intake, file found) error {
 	record := store.File{Path: file.path, Size: file.size, ModTime: file.modTime, Arrays: file.arrays, Tracks: f.tracks, Archive: file.end != nil}
 	for _, id := range file.was {
 		if len(f.failures) == 0 && !f.seen[id] {
-			if in.lost == nil {
-				in.lost = make(map[loss]bool)
-			}
 			in.lost[loss{file.path, id}] = true
 		}
 	}

@@ -574,27 +574,20 @@ func TestMergeDamaged(t *testing.T) {
 // track, before the first one, between two and after the last, and what lacks its
 // own.
 func TestMergeFindsStrays(t *testing.T) {
-	stray := func(at part, key []byte) func(tx *bbolt.Tx, state *State) error {
+	put := func(at part, key, value []byte) func(tx *bbolt.Tx, state *State) error {
 		return func(tx *bbolt.Tx, state *State) error {
-			return state.put(tx, at, key, nil, seal(key, make([]byte, 100)))
-		}
-	}
-	lack := func(at part, key []byte) func(tx *bbolt.Tx, state *State) error {
-		return func(tx *bbolt.Tx, state *State) error {
-			return state.put(tx, at, key, tx.Bucket(partBuckets[at]).Get(key), nil)
+			return state.put(tx, at, key, tx.Bucket(partBuckets[at]).Get(key), value)
 		}
 	}
 	cases := map[string]func(tx *bbolt.Tx, state *State) error{
-		"no vectors": lack(inVectors, vectorsKey(Features[0], testID(4))),
-		"no arrays":  lack(inArrays, arraysKey(testID(4), featureGroup)),
-		"no track":   lack(inTracks, []byte(testID(4))),
+		"no vectors": put(inVectors, vectorsKey(Features[0], testID(4)), nil),
+		"no arrays":  put(inArrays, arraysKey(testID(4), featureGroup), nil),
+		"no track":   put(inTracks, []byte(testID(4)), nil),
 	}
 	for _, i := range []int{1, 3, 5} {
-		cases[fmt.Sprint("vectors of ", i)] = func(tx *bbolt.Tx, state *State) error {
-			key := vectorsKey(Features[0], testID(i))
-			return state.put(tx, inVectors, key, nil, sealVectors(key, Features[:], NewVectors(Features[:])))
-		}
-		cases[fmt.Sprint("arrays of ", i)] = stray(inArrays, arraysKey(testID(i), featureGroup))
+		vectors, arrays := vectorsKey(Features[0], testID(i)), arraysKey(testID(i), featureGroup)
+		cases[fmt.Sprint("vectors of ", i)] = put(inVectors, vectors, sealVectors(vectors, Features[:], NewVectors(Features[:])))
+		cases[fmt.Sprint("arrays of ", i)] = put(inArrays, arrays, seal(arrays, make([]byte, 100)))
 	}
 	for what, spoil := range cases {
 		w, path := spoiltWriter(t)

@@ -19,20 +19,12 @@ func takeOwner(path string, info fs.FileInfo) error {
 	}
 	err := os.Chown(path, int(stat.Uid), int(stat.Gid))
 	if errors.Is(err, fs.ErrPermission) {
-		err = takeGroup(path, info)
+		err = os.Chown(path, -1, int(stat.Gid))
 	}
 	if mode := info.Mode().Perm(); errors.Is(err, fs.ErrPermission) && mode>>3&7 == mode&7 {
 		return nil
 	}
 	return err
-}
-
-// takeGroup gives the file at path the group that info tells of.
-func takeGroup(path string, info fs.FileInfo) error {
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return os.Chown(path, -1, int(stat.Gid))
-	}
-	return nil
 }
 
 // countLinks returns how many names the file at path has.

@@ -94,9 +94,10 @@ func newWriter(path string, lock *flock.Flock) (*Writer, error) {
 // Close lets another process write. Everything written stays.
 func (w *Writer) Close() error { return w.lock.Close() }
 
+// lockPath returns where the lock of the store at path is, whatever path calls it.
 func lockPath(path string) string {
 	if file, err := filepath.EvalSymlinks(path); err == nil {
-		path = file // else a link would have a lock of its own
+		path = file
 	}
 	return path + ".lock"
 }

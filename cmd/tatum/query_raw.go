@@ -59,7 +59,7 @@ func runQueryStats(q *asker, ids []string, features []store.Feature, stdin io.Re
 		return printTracks(db, trackIDs(ids, stdin), out, func(id store.TrackID) ([]query.FeatureStats, error) {
 			rows, err := query.Stats(db, id, features...)
 			if err == nil && len(rows) < max(1, len(features)) {
-				err = fmt.Errorf("%w: %s has no sound features in the store; run: tatum ingest --arrays all", errNotFound, id)
+				err = adviseSound(fmt.Errorf("%w: %q", query.ErrNoSound, id))
 			}
 			return rows, err
 		})

@@ -495,12 +495,11 @@ func write(t *testing.T, path string, fn func(w *store.Writer) error) {
 // changed that a clustering was fitted to, and not before.
 func TestSoundNotice(t *testing.T) {
 	path := madeup.Write(t, 12, 0)
-	fit := func(w *store.Writer) error {
+	write(t, path, func(w *store.Writer) error {
 		madeup.Fit(t, w, "sound", []store.Feature{0, store.Timbre}, 12)
 		madeup.Fit(t, w, "timbre", []store.Feature{store.Timbre}, 12)
 		return nil
-	}
-	write(t, path, fit)
+	})
 	s := newSite(t, path)
 	const changed = "The store has changed since"
 	for _, page := range []string{"/", "/clusters/segments_timbre?name=sound", "/clusters/segments_timbre?name=timbre"} {
