@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -82,6 +83,15 @@ func endAtOnce(cmd *cobra.Command) {
 		fmt.Fprintln(os.Stderr, interrupted)
 		os.Exit(exitInterrupted)
 	})
+}
+
+// collectLate has the memory of a command that lives for milliseconds be collected
+// for the first time at 16 MB and not at 4, which is a sixth of the time of
+// `query clusters`. GOGC of the environment goes before.
+func collectLate() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // onlyReads reports whether nothing but its output is left of a command.

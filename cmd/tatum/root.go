@@ -61,6 +61,7 @@ Exit codes:
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if onlyReads(cmd) {
 				endAtOnce(cmd)
+				collectLate()
 			}
 			if _, err := render.ParseFormat(g.format); err != nil {
 				return usageError{err}
