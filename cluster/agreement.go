@@ -57,10 +57,17 @@ func distinctRows(matrix Matrix) int {
 // hashOf returns the same number for equal rows, also where one has 0 and the
 // other -0.
 func hashOf(x []float64) uint64 {
-	var h uint64
-	for _, v := range x {
-		h = (h ^ math.Float64bits(v+0)) * 0x9e3779b97f4a7c15
-		h ^= h >> 32
+	var a, b uint64 // each of every other value, so that the processor has two to work at
+	for ; len(x) >= 2; x = x[2:] {
+		a, b = hashed(a, x[0]), hashed(b, x[1])
 	}
-	return h
+	for _, v := range x {
+		a = hashed(a, v)
+	}
+	return a ^ bits.RotateLeft64(b, 1)
+}
+
+func hashed(h uint64, v float64) uint64 {
+	h = (h ^ math.Float64bits(v+0)) * 0x9e3779b97f4a7c15
+	return h ^ h>>32
 }

@@ -97,7 +97,7 @@ func TestAlignFindsPermutation(t *testing.T) {
 }
 
 func TestAlignTiesByIndex(t *testing.T) {
-	same := NewModel(unscaled(), NewMatrix(6, cols))
+	same := NewModel(*unscaled(cols), NewMatrix(6, cols))
 	if got := Align([]*Model{same, same}); !slices.Equal(got[1], listTo(6)) {
 		t.Errorf("equal centroids: got %v, want them in order", got[1])
 	}
@@ -109,7 +109,7 @@ func TestAlignMatchesUsedCentroids(t *testing.T) {
 	const n = 4
 	rows := matrix{N: n, Groups: n}.make()
 	twins := func(used []int) *Model {
-		m := NewModel(unscaled(), Matrix{cols, slices.Concat(rows.Values, rows.Values)})
+		m := NewModel(*unscaled(cols), Matrix{cols, slices.Concat(rows.Values, rows.Values)})
 		m.KMeans.Sizes = make([]int, 2*n)
 		for _, l := range used {
 			m.KMeans.Sizes[l] = 1
@@ -192,14 +192,9 @@ func TestAlignOfEmptyAgainstBruteForce(t *testing.T) {
 	}
 }
 
-// unscaled returns a scaler that leaves rows as they are.
-func unscaled() Scaler {
-	return Scaler{make([]float64, cols), slices.Repeat([]float64{1}, cols)}
-}
-
 func TestAlignSurvivesWhatIsNotFinite(t *testing.T) {
 	const k = 5
-	s := unscaled()
+	s := *unscaled(cols)
 	centres := matrix{N: k, Groups: k}.make()
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e200, math.MaxFloat64} {
 		turned := Matrix{cols, slices.Concat(centres.after(3).Values, centres.first(3).Values)}
@@ -225,7 +220,7 @@ func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
 		for i, x := range places {
 			centroids.Row(i)[0] = x
 		}
-		return NewModel(unscaled(), centroids)
+		return NewModel(*unscaled(cols), centroids)
 	}
 	got := Align([]*Model{at(0, 100, math.NaN()), at(math.NaN(), 0, -100)})[1]
 	if want := []int{2, 1, 0}; !slices.Equal(got, want) {
@@ -238,7 +233,7 @@ func TestAlignKeepsWhatIsNotFiniteTogether(t *testing.T) {
 func TestAlignComparesInTheFirstSpace(t *testing.T) {
 	model := func(mean, scale float64, places ...float64) *Model {
 		centroids := NewMatrix(len(places), cols)
-		s := unscaled()
+		s := *unscaled(cols)
 		s.Mean[0], s.Scale[0] = mean, scale
 		for i, x := range places {
 			centroids.Row(i)[0] = (x - mean) / scale

@@ -54,7 +54,7 @@ func BenchmarkFortyFits(b *testing.B) {
 func BenchmarkKernel(b *testing.B) {
 	const n = 2048
 	rows := benchMatrix(n)
-	index, labels, best := listTo(n), make([]int, n), make([]float64, n)
+	labels, best := make([]int, n), make([]float64, n)
 	points := packed(rows.first(width)).at(0)
 	norms, v, limit := make([]float64, n), make([]float64, n*width), new([width]float64)
 	eachKernel(b, func(b *testing.B, _ bool) {
@@ -63,7 +63,7 @@ func BenchmarkKernel(b *testing.B) {
 				for i := range best {
 					best[i] = math.Inf(1)
 				}
-				nearest(rows, index, points, 0, best, labels)
+				nearest(rows, points, 0, best, labels)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
 		})

@@ -58,8 +58,7 @@ type FeatureReport struct {
 // cancelled, what stood in the store before stands there still.
 //
 // Besides IDs, four features are in memory at a time, 240 bytes a track each, or
-// 720 of a sound feature, with 48 bytes a track for the lists of members of two,
-// and for each fit that runs at once a scaled copy of its training rows.
+// 720 of a sound feature, with 48 bytes a track for the lists of members of two.
 func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	r := &runner{w: w, p: p}
 	if r.p.Name == "" {
@@ -110,6 +109,7 @@ type runner struct {
 	fitted  labeller                       // the features that have been
 	labels  [store.NumArrays][]store.Label // by feature, of the tracks that have it
 	sums    [store.NumArrays][sha256.Size]byte
+	batch   [store.NumArrays]Matrix // of the tracks that are placed, by feature
 }
 
 // A population is the tracks that have a feature.
@@ -209,15 +209,8 @@ func (r *runner) newPopulation(db *store.DB, f store.Feature) (*population, erro
 	return p, nil
 }
 
-// copiesLimit is how many bytes the scaled copies of training rows may take
-// together, unless a single one takes more.
-const copiesLimit = 512 << 20
-
 // fits returns how many fits may run at once.
-func (r *runner) fits() int {
-	afford := copiesLimit / (len(r.ids) * r.vectorLen() * 8)
-	return max(1, min(r.p.Workers, afford))
-}
+func (r *runner) fits() int { return max(1, r.p.Workers) }
 
 // vectorLen returns the greatest length of a vector.
 func (r *runner) vectorLen() int { return r.p.Features[len(r.p.Features)-1].VectorLen() }
@@ -229,7 +222,7 @@ const maxGarbage = 256 << 20
 // default the garbage may grow as large as all else, which here is matrices
 // that cost nothing to look through.
 func (r *runner) gcPercent() int {
-	live := len(r.ids) * r.vectorLen() * 8 * (readAhead + cap(r.fitters))
+	live := len(r.ids) * r.vectorLen() * 8 * readAhead
 	return max(10, min(100, maxGarbage*100/live))
 }
 
@@ -396,7 +389,7 @@ func (r *runner) encodeBatch(ctx context.Context, b *batch, memory [][]byte) ([]
 }
 
 // readBatch reads the vectors of the tracks from row first on, as many as given or
-// as are left; nil when none are.
+// as are left; nil when none are. They are in the memory of the batch before.
 func (r *runner) readBatch(first, size int) (*batch, error) {
 	end := min(first+size, len(r.ids))
 	if first == end {
@@ -408,8 +401,8 @@ func (r *runner) readBatch(first, size int) (*batch, error) {
 	matrices := make([]Matrix, len(r.p.Features))
 	for i, f := range r.p.Features {
 		b.labels[f] = r.labels[f][first:end]
-		matrices[i] = NewMatrix(len(b.ids), f.VectorLen())
-		b.matrix[f] = matrices[i]
+		r.batch[f] = r.batch[f].resize(len(b.ids), f.VectorLen())
+		matrices[i], b.matrix[f] = r.batch[f], r.batch[f]
 	}
 	return b, r.w.View(func(db *store.DB) error {
 		done := 0

@@ -67,30 +67,41 @@ func (p panels) pack(centroids Matrix) {
 	}
 }
 
-// nearest compares the listed rows of matrix with the points of p, which are
-// numbered from base on. Where ‖c‖² - 2x·c of a point is below best[i],
+// The kernels, which are replaced at start-up where the machine has something
+// faster that gives the same bits.
+//
+// nearest compares the first len(best) rows of matrix with the points of p, which
+// are numbered from base on. Where ‖c‖² - 2x·c of a point is below best[i],
 // it becomes best[i] and the point's number labels[i]; the first point wins a
-// tie. best and labels are as long as index. Values must not be NaN.
+// tie. labels is as long as best. Values must not be NaN.
 //
 // closer sets v[t*stride+i], for each row t of matrix and point i of p, to the
 // squared distance (-2x·c + ‖x‖²) + ‖c‖², no less than 0 and no more than
 // limit[i]. norms[t] is the squared norm of row t; len(norms) rows are used.
 //
-// Both are replaced at start-up where the machine has something faster, which
-// gives the same bits.
+// transform sets the n-th row of dst to row index[n] of matrix, less mean and divided
+// by deviation.
+//
+// addRows adds the rows of matrix listed in index to a row, from the first to the last.
+//
+// addDeviations adds to shift what each of these rows differs from mean, and to square
+// the square of that.
 var (
-	nearest = nearestGeneric
-	closer  = closerGeneric
+	nearest       = nearestGeneric
+	closer        = closerGeneric
+	transform     = transformGeneric
+	addRows       = addRowsGeneric
+	addDeviations = addDeviationsGeneric
 )
 
-func nearestGeneric(matrix Matrix, index []int, p panel, base int, best []float64, labels []int) {
+func nearestGeneric(matrix Matrix, p panel, base int, best []float64, labels []int) {
 	var dots [width]float64
 	norms := p.norms()
-	for n, i := range index {
+	for i := range best {
 		p.dots(&dots, matrix.Row(i))
 		for j, d := range dots {
-			if v := float64(-2*d) + norms[j]; v < best[n] {
-				best[n], labels[n] = v, base+j
+			if v := float64(-2*d) + norms[j]; v < best[i] {
+				best[i], labels[i] = v, base+j
 			}
 		}
 	}
@@ -122,5 +133,34 @@ func (p panel) dots(dst *[width]float64, x []float64) {
 			s3 = math.FMA(v, q[3], s3)
 		}
 		dst[i], dst[i+1], dst[i+2], dst[i+3] = s0, s1, s2, s3
+	}
+}
+
+func transformGeneric(dst, matrix Matrix, index []int, mean, deviation []float64) {
+	for n, i := range index {
+		x, out := matrix.Row(i), dst.Row(n)
+		mean, deviation, out := mean[:len(x)], deviation[:len(x)], out[:len(x)]
+		for j, v := range x {
+			// A division: multiplying by 1/deviation rounds differently.
+			out[j] = (v - mean[j]) / deviation[j]
+		}
+	}
+}
+
+func addRowsGeneric(sum []float64, matrix Matrix, index []int) {
+	for _, i := range index {
+		add(sum, matrix.Row(i))
+	}
+}
+
+func addDeviationsGeneric(shift, square []float64, matrix Matrix, index []int, mean []float64) {
+	for _, i := range index {
+		x := matrix.Row(i)
+		mean, shift, square := mean[:len(x)], shift[:len(x)], square[:len(x)]
+		for j, v := range x {
+			d := v - mean[j]
+			shift[j] += d
+			square[j] += float64(d * d)
+		}
 	}
 }

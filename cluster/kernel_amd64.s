@@ -46,45 +46,23 @@ column: \
 // EQUAL puts into the bits of R13 from shift on which lanes of y equal Y10.
 #define EQUAL(y, shift) \
 	VCMPPD    $0, y, Y10, Y11; \
-	VMOVMSKPD Y11, AX; \
-	SHLQ      $shift, AX; \
-	ORQ       AX, R13
+	VMOVMSKPD Y11, SI; \
+	SHLQ      $shift, SI; \
+	ORQ       SI, R13
 
-// func nearestPanel(matrix *float64, cols int, index *int, n int, p *float64, base int, best *float64, labels *int)
-TEXT ·nearestPanel(SB), NOSPLIT, $0-64
-	MOVQ matrix+0(FP), SI
+// func nearestPanel(matrix *float64, cols int, n int, p *float64, base int, best *float64, labels *int)
+TEXT ·nearestPanel(SB), NOSPLIT, $0-56
+	MOVQ matrix+0(FP), AX
 	MOVQ cols+8(FP), R15
-	MOVQ index+16(FP), R8
-	MOVQ n+24(FP), CX
-	MOVQ p+32(FP), DI
-	MOVQ base+40(FP), R9
-	MOVQ best+48(FP), R10
-	MOVQ labels+56(FP), R11
+	MOVQ n+16(FP), CX
+	MOVQ p+24(FP), DI
+	MOVQ base+32(FP), R9
+	MOVQ best+40(FP), R10
+	MOVQ labels+48(FP), R11
 	LAYOUT
 	VBROADCASTSD minusTwo<>(SB), Y9
 
 row:
-	// Rows lie anywhere, so the processor cannot guess the next ones. Ask for
-	// the one four places on; near the end, for the current one again.
-	MOVQ    (R8), AX
-	MOVQ    AX, R12
-	CMPQ    CX, $4
-	JLE     near
-	MOVQ    32(R8), R12
-
-near:
-	IMULQ       R15, AX
-	ADDQ        SI, AX
-	IMULQ       R15, R12
-	ADDQ        SI, R12
-	LEAQ        -1(R12)(R15*1), R13
-
-line:
-	PREFETCHT0  (R12)
-	ADDQ        $64, R12
-	CMPQ        R12, R13
-	JLT         line
-	PREFETCHT0  (R13)
 	DOTS
 
 	// ‖c‖² - 2x·c; doubling is exact, so fusing does not change the sum.
@@ -130,7 +108,6 @@ line:
 	MOVQ         R13, (R11)
 
 next:
-	ADDQ $8, R8
 	ADDQ $8, R10
 	ADDQ $8, R11
 	DECQ CX
@@ -176,6 +153,169 @@ row:
 	CLOSER(Y7, 224)
 	ADDQ R10, R8
 	ADDQ $8, SI
+	DECQ CX
+	JNE  row
+	VZEROUPPER
+	RET
+
+// COLUMNS sets R11 to the bytes of as many of the columns, whose bytes are R15, as
+// fill registers of four.
+#define COLUMNS \
+	MOVQ R15, R11; \
+	ANDQ $-32, R11
+
+// ROWAT sets AX to the row that R8 lists and BX to its first column.
+#define ROWAT \
+	MOVQ  (R8), AX; \
+	IMULQ R15, AX; \
+	ADDQ  SI, AX; \
+	XORQ  BX, BX
+
+// func transformRows(dst *float64, matrix *float64, cols int, index *int, n int, mean *float64, deviation *float64)
+TEXT ·transformRows(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ matrix+8(FP), SI
+	MOVQ cols+16(FP), R15
+	MOVQ index+24(FP), R8
+	MOVQ n+32(FP), CX
+	MOVQ mean+40(FP), R9
+	MOVQ deviation+48(FP), R10
+	SHLQ $3, R15
+	COLUMNS
+
+row:
+	// Rows may lie anywhere, so the processor cannot guess the next ones. Ask for
+	// the one four places on; near the end, for the current one again.
+	MOVQ (R8), R12
+	CMPQ CX, $4
+	JLE  near
+	MOVQ 32(R8), R12
+
+near:
+	IMULQ      R15, R12
+	ADDQ       SI, R12
+	LEAQ       -1(R12)(R15*1), R13
+
+line:
+	PREFETCHT0 (R12)
+	ADDQ       $64, R12
+	CMPQ       R12, R13
+	JLT        line
+	PREFETCHT0 (R13)
+	ROWAT
+	CMPQ       BX, R11
+	JGE        rest
+
+four:
+	VMOVUPD (AX)(BX*1), Y0
+	VSUBPD  (R9)(BX*1), Y0, Y0
+	VDIVPD  (R10)(BX*1), Y0, Y0
+	VMOVUPD Y0, (DI)(BX*1)
+	ADDQ    $32, BX
+	CMPQ    BX, R11
+	JLT     four
+
+rest:
+	CMPQ   BX, R15
+	JGE    next
+	VMOVSD (AX)(BX*1), X0
+	VSUBSD (R9)(BX*1), X0, X0
+	VDIVSD (R10)(BX*1), X0, X0
+	VMOVSD X0, (DI)(BX*1)
+	ADDQ   $8, BX
+	JMP    rest
+
+next:
+	ADDQ R15, DI
+	ADDQ $8, R8
+	DECQ CX
+	JNE  row
+	VZEROUPPER
+	RET
+
+// func sumRows(sum *float64, matrix *float64, cols int, index *int, n int)
+TEXT ·sumRows(SB), NOSPLIT, $0-40
+	MOVQ sum+0(FP), DI
+	MOVQ matrix+8(FP), SI
+	MOVQ cols+16(FP), R15
+	MOVQ index+24(FP), R8
+	MOVQ n+32(FP), CX
+	SHLQ $3, R15
+	COLUMNS
+
+row:
+	ROWAT
+	CMPQ BX, R11
+	JGE  rest
+
+four:
+	VMOVUPD (DI)(BX*1), Y0
+	VADDPD  (AX)(BX*1), Y0, Y0
+	VMOVUPD Y0, (DI)(BX*1)
+	ADDQ    $32, BX
+	CMPQ    BX, R11
+	JLT     four
+
+rest:
+	CMPQ   BX, R15
+	JGE    next
+	VMOVSD (DI)(BX*1), X0
+	VADDSD (AX)(BX*1), X0, X0
+	VMOVSD X0, (DI)(BX*1)
+	ADDQ   $8, BX
+	JMP    rest
+
+next:
+	ADDQ $8, R8
+	DECQ CX
+	JNE  row
+	VZEROUPPER
+	RET
+
+// func deviateRows(shift *float64, square *float64, matrix *float64, cols int, index *int, n int, mean *float64)
+TEXT ·deviateRows(SB), NOSPLIT, $0-56
+	MOVQ shift+0(FP), DI
+	MOVQ square+8(FP), R9
+	MOVQ matrix+16(FP), SI
+	MOVQ cols+24(FP), R15
+	MOVQ index+32(FP), R8
+	MOVQ n+40(FP), CX
+	MOVQ mean+48(FP), R10
+	SHLQ $3, R15
+	COLUMNS
+
+row:
+	ROWAT
+	CMPQ BX, R11
+	JGE  rest
+
+four:
+	VMOVUPD (AX)(BX*1), Y0
+	VSUBPD  (R10)(BX*1), Y0, Y0
+	VADDPD  (DI)(BX*1), Y0, Y1
+	VMULPD  Y0, Y0, Y0
+	VADDPD  (R9)(BX*1), Y0, Y0
+	VMOVUPD Y1, (DI)(BX*1)
+	VMOVUPD Y0, (R9)(BX*1)
+	ADDQ    $32, BX
+	CMPQ    BX, R11
+	JLT     four
+
+rest:
+	CMPQ   BX, R15
+	JGE    next
+	VMOVSD (AX)(BX*1), X0
+	VSUBSD (R10)(BX*1), X0, X0
+	VADDSD (DI)(BX*1), X0, X1
+	VMULSD X0, X0, X0
+	VADDSD (R9)(BX*1), X0, X0
+	VMOVSD X1, (DI)(BX*1)
+	VMOVSD X0, (R9)(BX*1)
+	ADDQ   $8, BX
+	JMP    rest
+
+next:
+	ADDQ $8, R8
 	DECQ CX
 	JNE  row
 	VZEROUPPER

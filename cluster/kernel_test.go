@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -38,8 +39,6 @@ func testKernels(t *testing.T, k, n, cols int) {
 	rows := twins(max(n, k)+1, cols)
 	panels := packed(rows.first(k))
 	count := panels.count()
-	index := make([]int, n)
-	mt19937.New(1).Ints(index, rows.Rows())
 	norms := make([]float64, n)
 	for i := range norms {
 		norms[i] = squaredNorm(rows.Row(i))
@@ -52,13 +51,13 @@ func testKernels(t *testing.T, k, n, cols int) {
 	var values [][]float64
 	eachKernel(t, func(t *testing.T, _ bool) {
 		l, v := make([]int, n), make([]float64, n+count*n*width)
-		label(rows, index, panels, v[:n], l)
+		label(rows, panels, v[:n], l)
 		for p := range count {
 			closer(v[n+p*width:], count*width, rows, norms, panels.at(p), limit)
 		}
-		for i, x := range index {
-			if want := plainLabel(rows, x, k); l[i] != want {
-				t.Errorf("row %d: got label %d, want %d", x, l[i], want)
+		for i := range n {
+			if want := plainLabel(rows, i, k); l[i] != want {
+				t.Errorf("row %d: got label %d, want %d", i, l[i], want)
 			}
 		}
 		labels, values = append(labels, l), append(values, v)
@@ -68,6 +67,45 @@ func testKernels(t *testing.T, k, n, cols int) {
 	}
 	if !slices.EqualFunc(values[0], values[1], sameBits) {
 		t.Error("least values or squared distances differ")
+	}
+}
+
+// TestScalingKernels has any number of columns, so that some fill no register, and
+// rows in any order, some more than once.
+func TestScalingKernels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 5))
+	number := func() float64 { return rng.NormFloat64() * math.Pow(10, float64(rng.IntN(30)-15)) }
+	for _, cols := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 30, 31, 90} {
+		for _, n := range []int{0, 1, 2, 3, 4, 5, 6, 9, 40} {
+			rows := NewMatrix(20, cols)
+			for i := range rows.Values {
+				rows.Values[i] = number()
+			}
+			index := make([]int, n)
+			for i := range index {
+				index[i] = rng.IntN(20)
+			}
+			mean, deviation := make([]float64, cols), make([]float64, cols)
+			for j := range cols {
+				mean[j], deviation[j] = number(), math.Abs(number())
+			}
+			const untouched = -7
+			var results [][]float64
+			eachKernel(t, func(t *testing.T, _ bool) {
+				scaled := Matrix{cols, slices.Repeat([]float64{untouched}, (n+1)*cols)}
+				transform(scaled, rows, index, mean, deviation)
+				sums := slices.Repeat([]float64{untouched}, 3*cols+1)
+				addRows(sums[:cols], rows, index)
+				addDeviations(sums[cols:2*cols], sums[2*cols:3*cols], rows, index, mean)
+				results = append(results, slices.Concat(scaled.Values, sums))
+			})
+			if !slices.EqualFunc(results[0], results[1], sameBits) {
+				t.Errorf("%d columns, %d rows: got %v, want %v", cols, n, results[0], results[1])
+			}
+			if got := results[0]; got[n*cols] != untouched || got[len(got)-1] != untouched {
+				t.Errorf("%d columns, %d rows: wrote behind the end", cols, n)
+			}
+		}
 	}
 }
 
@@ -100,7 +138,7 @@ func TestKernelNotFinite(t *testing.T) {
 	rows.Row(3)[0] = math.NaN()
 	rows.Row(4)[1] = math.Inf(1)
 	rows.Row(5)[2] = 1e300
-	m := NewModel(unscaled(), twins(33, cols)).KMeans
+	m := NewModel(*unscaled(cols), twins(33, cols)).KMeans
 	labels, distances := make([]int, 40), make([]float64, 40*33)
 	m.Assign(rows, labels, distances)
 	for i, l := range labels {

@@ -142,24 +142,25 @@ func FitKMeans(rows Matrix, o Options) (*KMeans, error) {
 	return NewFitter(o).Fit(rows)
 }
 
-// A Fitter runs one fit after another in the same memory: besides a scaled
-// copy of the training rows, as much again and about 80 bytes for each row that
-// k-means++ runs on, which are no more than 3·BatchSize or, if more, 3·K. Use one
+// A Fitter runs one fit after another in the same memory: a scaled copy of the
+// rows of a batch, another of those that k-means++ runs on, which are no more than
+// 3·BatchSize or, if more, 3·K, and about 80 bytes for each of them. Use one
 // Fitter per goroutine; results do not depend on what it fitted before.
 type Fitter struct {
 	opts Options
 	rng  mt19937.Source
 
-	scaled Matrix // training rows of a fold
-
-	rows      Matrix // the training rows, n of them
+	matrix    Matrix // has the training rows
+	train     []int  // which they are, n of them
 	n         int
+	scaler    *Scaler   // what they are scaled by
 	centroids Matrix    // K rows
 	next      Matrix    // centroids after the step
 	weights   []float64 // rows each centroid has been given so far
 	panels    panels    // centroids, packed
 
 	index   []int     // rows of the batch
+	batch   Matrix    // the same, scaled
 	labels  []int     // their nearest centroids
 	best    []float64 // scratch of nearest
 	members []int     // rows of the batch by centroid
@@ -174,29 +175,50 @@ func NewFitter(o Options) *Fitter { return &Fitter{opts: o} }
 
 // Fit is [FitKMeans] in the Fitter's memory. The result does not share it.
 func (f *Fitter) Fit(rows Matrix) (*KMeans, error) {
-	n := rows.Rows()
-	if rows.Cols%4 != 2 {
+	return f.fit(rows, allOf(rows), unscaled(rows.Cols), false)
+}
+
+// unscaled returns the scaler that leaves rows as they are.
+func unscaled(cols int) *Scaler {
+	return &Scaler{make([]float64, cols), slices.Repeat([]float64{1}, cols)}
+}
+
+// fit clusters the rows of a matrix that are listed in train, scaled. They are
+// scaled when they are needed: most are needed twice, but a scaled copy of all
+// would have to be written, and read from as far away as they are. Unless they are
+// known to be finite then, it is found out.
+func (f *Fitter) fit(matrix Matrix, train []int, scaler *Scaler, finite bool) (*KMeans, error) {
+	if matrix.Cols%4 != 2 {
 		panic("cluster: columns that no sum is written for") // see sums.go
 	}
-	if err := f.opts.check(n); err != nil {
+	if err := f.opts.check(len(train)); err != nil {
 		return nil, err
 	}
-	for i := range n {
-		if x := squaredNorm(rows.Row(i)); math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, ErrNotFinite
-		}
+	f.matrix, f.train, f.n, f.scaler = matrix, train, len(train), scaler
+	if !finite && !f.finite() {
+		return nil, ErrNotFinite
 	}
-	f.rows, f.n = rows, n
-	batch := min(f.opts.BatchSize, n)
+	batch := min(f.opts.BatchSize, f.n)
 	f.reset(batch)
 	f.startCentroids(batch)
 	steps := f.run(batch)
 	return f.result(batch, steps), nil
 }
 
+// finite reports whether the squared norms of the scaled training rows are.
+func (f *Fitter) finite() bool {
+	finite := true
+	f.scaler.eachChunk(f.matrix, f.train, func(_ int, rows Matrix) {
+		for i := range rows.Rows() {
+			finite = finite && squaredNorm(rows.Row(i)) <= math.MaxFloat64
+		}
+	})
+	return finite
+}
+
 // reset sizes the buffers and restarts the random stream.
 func (f *Fitter) reset(batch int) {
-	k, cols := f.opts.K, f.rows.Cols
+	k, cols := f.opts.K, f.matrix.Cols
 	f.rng.Seed(f.opts.Seed)
 	f.centroids = f.centroids.resize(k, cols)
 	f.next = f.next.resize(k, cols)
@@ -204,6 +226,7 @@ func (f *Fitter) reset(batch int) {
 	f.panels = f.panels.resize(k, cols)
 	f.members = resize(f.members, k)
 	f.index = resize(f.index, batch)
+	f.batch = f.batch.resize(batch, cols)
 	f.labels = resize(f.labels, batch)
 	f.best = resize(f.best, batch)
 	clear(f.weights)
@@ -228,7 +251,15 @@ func (f *Fitter) startCentroids(batch int) {
 	if size < f.n {
 		f.rng.Ints(f.order, f.n)
 	}
+	f.toRows(f.order)
 	f.plusPlus(f.order)
+}
+
+// toRows turns places among the training rows into rows of the matrix.
+func (f *Fitter) toRows(places []int) {
+	for i, p := range places {
+		places[i] = f.train[p]
+	}
 }
 
 // run steps until convergence and returns the number of steps.
@@ -260,11 +291,13 @@ func (f *Fitter) run(batch int) int {
 func (f *Fitter) draw() {
 	if f.opts.Stream < Sklearn19 {
 		f.rng.Ints(f.index, f.n)
-		return
+	} else {
+		for i := range f.index {
+			f.index[i] = choose(f.odds, f.rng.Float64())
+		}
 	}
-	for i := range f.index {
-		f.index[i] = choose(f.odds, f.rng.Float64())
-	}
+	f.toRows(f.index)
+	f.scaler.Transform(f.batch, f.matrix, f.index)
 }
 
 // equalOdds returns the running sums of n equal probabilities as
@@ -295,22 +328,23 @@ func choose(odds []float64, u float64) int {
 	return i
 }
 
-// assign labels the rows of f.index with their nearest centroids.
+// assign labels the rows of the batch with their nearest centroids.
 func (f *Fitter) assign() {
 	f.panels.pack(f.centroids)
-	label(f.rows, f.index, f.panels, f.best, f.labels)
-	small, n := firstSmall(f.rows.Cols, f.opts.K, len(f.index)), len(f.index)
-	labelSmall(f.rows, f.index[small:], f.panels, f.opts.K, small, n, f.labels[small:])
+	label(f.batch, f.panels, f.best, f.labels)
+	small, n := firstSmall(f.batch.Cols, f.opts.K, len(f.labels)), len(f.labels)
+	labelSmall(f.batch.after(small), f.panels, f.opts.K, small, n, f.labels[small:])
 }
 
 // label sets labels to the number of the point of panels that is nearest to
-// each row of matrix listed in index. best is scratch; all are equally long.
-func label(matrix Matrix, index []int, panels panels, best []float64, labels []int) {
+// each of the first rows of matrix. best is scratch; both are as long as there are
+// such rows.
+func label(matrix Matrix, panels panels, best []float64, labels []int) {
 	for i := range best {
 		best[i], labels[i] = math.Inf(1), 0
 	}
 	for p := range panels.count() {
-		nearest(matrix, index, panels.at(p), p*width, best, labels)
+		nearest(matrix, panels.at(p), p*width, best, labels)
 	}
 }
 
@@ -351,8 +385,8 @@ func scale(x []float64, by float64) {
 // order drawn, and returns the sum of squared distances to the old centroids.
 func (f *Fitter) addBatch() float64 {
 	var inertia float64
-	for n, i := range f.index {
-		x, l := f.rows.Row(i), f.labels[n]
+	for i, l := range f.labels {
+		x := f.batch.Row(i)
 		inertia += squaredDistance(x, f.centroids.Row(l))
 		add(f.next.Row(l), x)
 	}
@@ -370,7 +404,7 @@ func (f *Fitter) reassign() {
 	f.order = resize(f.order, len(f.index))
 	f.rng.Permutation(f.order)
 	for n, c := range low {
-		copy(f.next.Row(c), f.rows.Row(f.index[f.order[n]]))
+		copy(f.next.Row(c), f.batch.Row(f.order[n]))
 	}
 	least := math.Inf(1)
 	for c, w := range f.weights {
@@ -414,19 +448,17 @@ func (f *Fitter) result(batch, steps int) *KMeans {
 		Iterations: (steps*batch + f.n - 1) / f.n,
 	}
 	m.pack()
-	for start := 0; start < f.n; start += len(f.index) {
-		index := f.index[:min(len(f.index), f.n-start)]
-		for i := range index {
-			index[i] = start + i
-		}
-		labels := f.labels[:len(index)]
-		label(f.rows, index, m.panels, f.best[:len(index)], labels)
-		for i, l := range labels {
-			m.Labels[start+i] = uint16(l)
+	var best [chunk]float64
+	var labels [chunk]int
+	f.scaler.eachChunk(f.matrix, f.train, func(first int, rows Matrix) {
+		n := rows.Rows()
+		label(rows, m.panels, best[:n], labels[:n])
+		for i, l := range labels[:n] {
+			m.Labels[first+i] = uint16(l)
 			m.Sizes[l]++
-			m.Inertia += squaredDistance(f.rows.Row(start+i), m.Centroids.Row(l))
+			m.Inertia += squaredDistance(rows.Row(i), m.Centroids.Row(l))
 		}
-	}
+	})
 	return m
 }
 
@@ -478,7 +510,6 @@ const chunk = 64
 // A scratch is memory to scale and measure chunk rows in.
 type scratch struct {
 	scaled      Matrix
-	index       [chunk]int // 0, 1 and so on
 	best, norms [chunk]float64
 	measured    [chunk * width]float64
 	limit       [width]float64 // infinite
@@ -486,9 +517,6 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any {
 	s := new(scratch)
-	for i := range s.index {
-		s.index[i] = i
-	}
 	for i := range s.limit {
 		s.limit[i] = math.Inf(1)
 	}
@@ -517,7 +545,7 @@ func (m *KMeans) Assign(rows Matrix, labels []int, distances []float64) {
 func (m *KMeans) assign(s *scratch, rows Matrix, labels []int, distances []float64) {
 	n := rows.Rows()
 	if labels != nil {
-		label(rows, s.index[:n], m.panels, s.best[:n], labels)
+		label(rows, m.panels, s.best[:n], labels)
 	}
 	if distances == nil {
 		return

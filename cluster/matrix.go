@@ -21,6 +21,15 @@ func (m Matrix) Rows() int {
 // Row returns row i; it shares the matrix's memory.
 func (m Matrix) Row(i int) []float64 { return m.Values[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols] }
 
+// allOf returns the numbers of all rows.
+func allOf(m Matrix) []int {
+	index := make([]int, m.Rows())
+	for i := range index {
+		index[i] = i
+	}
+	return index
+}
+
 // first returns the matrix of the first n rows.
 func (m Matrix) first(n int) Matrix { return Matrix{m.Cols, m.Values[:n*m.Cols]} }
 

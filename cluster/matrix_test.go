@@ -69,8 +69,9 @@ func eachKernel[T interface {
 	Run(string, func(T)) bool
 }](t T, f func(t T, portable bool)) {
 	t.Run("default", func(t T) { f(t, false) })
-	fast, faster := nearest, closer
-	defer func() { nearest, closer = fast, faster }()
+	n, c, s, a, d := nearest, closer, transform, addRows, addDeviations
+	defer func() { nearest, closer, transform, addRows, addDeviations = n, c, s, a, d }()
 	nearest, closer = nearestGeneric, closerGeneric
+	transform, addRows, addDeviations = transformGeneric, addRowsGeneric, addDeviationsGeneric
 	t.Run("portable", func(t T) { f(t, true) })
 }

@@ -23,11 +23,10 @@ func (f *Fitter) FitFold(matrix Matrix, folds []uint16, fold int) (*Model, error
 	if err := f.opts.check(len(train)); err != nil {
 		return nil, err
 	}
-	m := &Model{Scaler: FitScaler(matrix, train)}
-	f.scaled = f.scaled.resize(len(train), matrix.Cols)
-	m.Scaler.Transform(f.scaled, matrix, train)
+	scaler, finite := fitScaler(matrix, train)
+	m := &Model{Scaler: scaler}
 	var err error
-	m.KMeans, err = f.Fit(f.scaled)
+	m.KMeans, err = f.fit(matrix, train, &m.Scaler, finite)
 	return m, err
 }
 
@@ -67,7 +66,7 @@ func (m *Model) nearest(matrix Matrix, index []int, labels []int, distances []fl
 		s.scaled = s.scaled.resize(n, matrix.Cols)
 		m.Scaler.Transform(s.scaled, matrix, index[:n])
 		if at := together - len(index); at >= small {
-			labelSmall(s.scaled, s.index[:n], m.KMeans.panels, k, at, together, labels)
+			labelSmall(s.scaled, m.KMeans.panels, k, at, together, labels[:n])
 		} else {
 			m.KMeans.assign(s, s.scaled, labels[:n], nil)
 		}

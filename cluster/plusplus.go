@@ -25,18 +25,24 @@ type start struct {
 // proportional to the squared distance to the closest centroid so far.
 func (f *Fitter) plusPlus(index []int) {
 	k, s := f.opts.K, &f.start
-	s.reset(len(index), f.rows.Cols, 2+int(math.Log(float64(k))))
-	for i, r := range index {
-		x := f.rows.Row(r)
-		s.points.at(i/width).set(i%width, x, squaredNorm(x))
-	}
-	first := f.rows.Row(index[f.firstPick(len(index))])
-	copy(f.centroids.Row(0), first)
+	s.reset(len(index), f.matrix.Cols, 2+int(math.Log(float64(k))))
+	f.scaler.eachChunk(f.matrix, index, func(before int, rows Matrix) {
+		for i := range rows.Rows() {
+			at := before + i
+			s.points.at(at/width).set(at%width, rows.Row(i), squaredNorm(rows.Row(i)))
+		}
+	})
+	at := f.firstPick(len(index))
+	f.scaler.Transform(f.centroids, f.matrix, index[at:at+1])
+	first := f.centroids.Row(0)
 	norm := squaredNorm(first)
-	for i, r := range index {
-		d := float64(-2*firstDot(f.rows.Row(r), first, i, len(index))) + norm
-		s.closest[i] = max(d+s.points.norm(i), 0)
-	}
+	f.scaler.eachChunk(f.matrix, index, func(before int, rows Matrix) {
+		for i := range rows.Rows() {
+			at := before + i
+			d := float64(-2*firstDot(rows.Row(i), first, at, len(index))) + norm
+			s.closest[at] = max(d+s.points.norm(at), 0)
+		}
+	})
 	potential := f.firstPotential(s.closest[:len(index)])
 	for c := 1; c < k; c++ {
 		potential = f.extend(index, potential, c)
@@ -75,9 +81,8 @@ func (f *Fitter) extend(index []int, potential float64, c int) float64 {
 	}
 	s.pick(len(index))
 	for t, p := range s.picks {
-		x := f.rows.Row(index[p])
-		copy(s.rows.Row(t), x)
-		s.norms[t] = squaredNorm(x)
+		f.scaler.Transform(s.rows.after(t), f.matrix, index[p:p+1])
+		s.norms[t] = squaredNorm(s.rows.Row(t))
 	}
 	stride := len(s.closest)
 	for p := range s.points.count() {

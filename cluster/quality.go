@@ -17,43 +17,20 @@ import (
 //
 // Sums run in the order of rows, whatever the number of processors.
 func separation(matrix Matrix, spots []store.Spot, k int) (daviesBouldin, calinskiHarabasz float64) {
-	g := &groups{scaler: standardise(matrix), spots: spots, sizes: make([]int, k), means: NewMatrix(k, matrix.Cols)}
-	g.center(matrix)
+	g := &groups{matrix: matrix, all: allOf(matrix), spots: spots, sizes: make([]int, k), means: NewMatrix(k, matrix.Cols)}
+	g.standardise()
+	g.center()
 	if g.count < 2 || g.count >= len(spots) {
 		return math.NaN(), math.NaN()
 	}
-	within := g.spread(matrix)
+	within := g.spread()
 	return g.daviesBouldin(), g.calinskiHarabasz(within)
-}
-
-// standardise returns the scaler of all rows as NumPy's mean and std have it. It
-// differs from [FitScaler]'s in last bits, and in columns that hardly vary.
-func standardise(matrix Matrix) Scaler {
-	s := Scaler{make([]float64, matrix.Cols), make([]float64, matrix.Cols)}
-	square := make([]float64, matrix.Cols)
-	n := matrix.Rows()
-	for i := range n {
-		add(s.Mean, matrix.Row(i))
-	}
-	for j := range s.Mean {
-		s.Mean[j] /= float64(n)
-	}
-	for i := range n {
-		for j, v := range matrix.Row(i) {
-			d := v - s.Mean[j]
-			square[j] += float64(d * d)
-		}
-	}
-	for j := range square {
-		if s.Scale[j] = math.Sqrt(square[j] / float64(n)); s.Scale[j] == 0 {
-			s.Scale[j] = 1
-		}
-	}
-	return s
 }
 
 // groups are the clusters of rows, in the space of standardised columns.
 type groups struct {
+	matrix  Matrix
+	all     []int // its rows
 	scaler  Scaler
 	spots   []store.Spot
 	sizes   []int // rows of each cluster
@@ -63,19 +40,38 @@ type groups struct {
 	widths  []float64 // mean distance of each cluster's rows to their mean
 }
 
-// eachScaled calls fn with every row of the matrix, scaled, and its cluster.
-func (g *groups) eachScaled(matrix Matrix, fn func(x []float64, cluster int)) {
-	scaled := NewMatrix(1, matrix.Cols)
-	for i := range g.spots {
-		g.scaler.Transform(scaled, matrix, []int{i})
-		fn(scaled.Values, int(g.spots[i].Cluster))
+// standardise finds the scaler of all rows as NumPy's mean and std have it. It
+// differs from [FitScaler]'s in last bits, and in columns that hardly vary.
+func (g *groups) standardise() {
+	cols, n := g.matrix.Cols, float64(len(g.all))
+	mean, scale := make([]float64, cols), make([]float64, cols)
+	square := make([]float64, cols)
+	addRows(mean, g.matrix, g.all)
+	for j := range mean {
+		mean[j] /= n
 	}
+	addDeviations(make([]float64, cols), square, g.matrix, g.all, mean)
+	for j := range square {
+		if scale[j] = math.Sqrt(square[j] / n); scale[j] == 0 {
+			scale[j] = 1
+		}
+	}
+	g.scaler = Scaler{mean, scale}
+}
+
+// eachScaled calls fn with every row of the matrix, scaled, and its cluster.
+func (g *groups) eachScaled(fn func(x []float64, cluster int)) {
+	g.scaler.eachChunk(g.matrix, g.all, func(before int, scaled Matrix) {
+		for i := range scaled.Rows() {
+			fn(scaled.Row(i), int(g.spots[before+i].Cluster))
+		}
+	})
 }
 
 // center finds the means.
-func (g *groups) center(matrix Matrix) {
-	g.overall = make([]float64, matrix.Cols)
-	g.eachScaled(matrix, func(x []float64, c int) {
+func (g *groups) center() {
+	g.overall = make([]float64, g.matrix.Cols)
+	g.eachScaled(func(x []float64, c int) {
 		g.sizes[c]++
 		add(g.means.Row(c), x)
 	})
@@ -98,13 +94,13 @@ func (g *groups) center(matrix Matrix) {
 // A width is computed as scikit-learn does, from norms and products. That has an
 // error of a hundred-millionth where rows lie on their mean, as the row of a
 // cluster of one does; with several such clusters it is part of the figure.
-func (g *groups) spread(matrix Matrix) (within float64) {
+func (g *groups) spread() (within float64) {
 	g.widths = make([]float64, len(g.sizes))
 	norms, seen := make([]float64, len(g.sizes)), make([]int, len(g.sizes))
 	for c := range norms {
 		norms[c] = squaredNorm(g.means.Row(c))
 	}
-	g.eachScaled(matrix, func(x []float64, c int) {
+	g.eachScaled(func(x []float64, c int) {
 		mean := g.means.Row(c)
 		within += squaredDistance(x, mean)
 		var product float64

@@ -14,32 +14,33 @@ type Scaler struct {
 // passes with the correction of Chan, Golub and LeVeque; sums run from the
 // first listed row to the last, as NumPy's do over the rows of a matrix.
 func FitScaler(matrix Matrix, index []int) Scaler {
+	s, _ := fitScaler(matrix, index)
+	return s
+}
+
+// fitScaler is [FitScaler]. It also reports whether the listed rows are finite for
+// certain once they are scaled, and so are their squared norms.
+func fitScaler(matrix Matrix, index []int) (_ Scaler, finite bool) {
 	s := Scaler{make([]float64, matrix.Cols), make([]float64, matrix.Cols)}
-	for _, i := range index {
-		add(s.Mean, matrix.Row(i))
-	}
+	addRows(s.Mean, matrix, index)
 	n := float64(len(index))
 	for j := range s.Mean {
 		s.Mean[j] /= n
 	}
 	shift, square := make([]float64, matrix.Cols), make([]float64, matrix.Cols)
-	for _, i := range index {
-		x := matrix.Row(i)
-		mean, shift, square := s.Mean[:len(x)], shift[:len(x)], square[:len(x)]
-		for j, v := range x {
-			d := v - mean[j]
-			shift[j] += d
-			square[j] += float64(d * d)
-		}
-	}
+	addDeviations(shift, square, matrix, index, s.Mean)
+	bound := 0.0 // of the squared norms
 	for j, mean := range s.Mean {
 		s.Scale[j] = 1
 		variance := (square[j] - float64(shift[j]*shift[j])/n) / n
 		if !constant(variance, mean, n) {
 			s.Scale[j] = math.Sqrt(variance)
 		}
+		// No square is more than all together. They are n times the variance, and
+		// at most as much again for the mean's rounding error.
+		bound += square[j] / (s.Scale[j] * s.Scale[j])
 	}
-	return s
+	return s, bound <= math.MaxFloat64
 }
 
 // add adds a row to another.
@@ -61,12 +62,18 @@ func constant(variance, mean, n float64) bool {
 // Transform writes the scaled form of the rows of matrix listed in index to
 // dst, one after another. It panics if dst has not room for them.
 func (s *Scaler) Transform(dst, matrix Matrix, index []int) {
-	for n, i := range index {
-		x, out := matrix.Row(i), dst.Row(n)
-		mean, scale, out := s.Mean[:len(x)], s.Scale[:len(x)], out[:len(x)]
-		for j, v := range x {
-			// A division: multiplying by 1/Scale rounds differently.
-			out[j] = (v - mean[j]) / scale[j]
-		}
+	transform(dst, matrix, index, s.Mean, s.Scale)
+}
+
+// eachChunk calls fn with the scaled form of the rows of matrix listed in index,
+// some at a time, and with how many came before.
+func (s *Scaler) eachChunk(matrix Matrix, index []int, fn func(before int, scaled Matrix)) {
+	t := scratches.Get().(*scratch)
+	defer scratches.Put(t)
+	for before := 0; before < len(index); before += chunk {
+		some := index[before:min(before+chunk, len(index))]
+		t.scaled = t.scaled.resize(len(some), matrix.Cols)
+		s.Transform(t.scaled, matrix, some)
+		fn(before, t.scaled)
 	}
 }

@@ -46,16 +46,16 @@ func (p panel) smallDot(x []float64, i int, corner bool) float64 {
 // no group of four.
 func isCorner(i, rows, j, points int) bool { return i >= rows&^3 && j >= points&^3 }
 
-// labelSmall is [label] by small products with k points. The rows listed in index
-// stand from place first on among those that are labelled together.
-func labelSmall(matrix Matrix, index []int, panels panels, k, first, together int, labels []int) {
-	for n, i := range index {
+// labelSmall is [label] by small products with k points. The rows stand from place
+// first on among those that are labelled together.
+func labelSmall(matrix Matrix, panels panels, k, first, together int, labels []int) {
+	for i := range labels {
 		best := math.Inf(1)
-		labels[n] = 0
+		labels[i] = 0
 		for c := range k {
-			d := panels.at(c/width).smallDot(matrix.Row(i), c%width, isCorner(first+n, together, c, k))
+			d := panels.at(c/width).smallDot(matrix.Row(i), c%width, isCorner(first+i, together, c, k))
 			if v := float64(-2*d) + panels.norm(c); v < best {
-				best, labels[n] = v, c
+				best, labels[i] = v, c
 			}
 		}
 	}

@@ -142,8 +142,8 @@ func TestLow(t *testing.T) {
 
 func TestReassign(t *testing.T) {
 	f := NewFitter(Options{K: 5, Stream: Sklearn13})
-	f.rows = matrix{N: 20, Groups: 4}.make()
-	f.index = []int{11, 12, 13, 14, 15, 16, 17, 18}
+	f.batch = matrix{N: 8, Groups: 4}.make()
+	f.index = make([]int, 8)
 	f.weights = []float64{300, 1, 40, 2, 50}
 	f.next = NewMatrix(5, cols)
 	f.rng.Seed(5)
@@ -151,8 +151,8 @@ func TestReassign(t *testing.T) {
 	picks := make([]int, len(f.index))
 	mt19937.New(5).Permutation(picks)
 	want := NewMatrix(5, cols)
-	copy(want.Row(1), f.rows.Row(f.index[picks[0]]))
-	copy(want.Row(3), f.rows.Row(f.index[picks[1]]))
+	copy(want.Row(1), f.batch.Row(picks[0]))
+	copy(want.Row(3), f.batch.Row(picks[1]))
 	if !slices.Equal(f.next.Values, want.Values) {
 		t.Error("centroids 1 and 3, and only these, should have moved to the first picks of the batch")
 	}
@@ -174,13 +174,13 @@ func drawn(s *mt19937.Source, n int) *mt19937.Source {
 // TestStep has two centroids and one without members.
 func TestStep(t *testing.T) {
 	f := NewFitter(Options{K: 3, Stream: Sklearn13})
-	f.rows = NewMatrix(4, cols)
-	for i, x := range []float64{1, 2, 9, 13} {
-		f.rows.Row(i)[0] = x
-	}
+	f.matrix = NewMatrix(0, cols)
 	f.reset(5)
 	clear(f.centroids.Values)
-	f.index = []int{0, 1, 2, 3, 3} // a row may come twice
+	clear(f.batch.Values)
+	for i, x := range []float64{1, 2, 9, 13, 13} { // a row may come twice
+		f.batch.Row(i)[0] = x
+	}
 	for c, x := range []float64{0, 10, 100} {
 		f.centroids.Row(c)[0] = x
 	}
@@ -285,7 +285,7 @@ func plainNearest(x []float64, centroids Matrix, k int) int {
 func TestAssignPlainly(t *testing.T) {
 	eachKernel(t, func(t *testing.T, _ bool) {
 		for _, k := range []int{1, 31, 32, 33, 64, 65} {
-			m := NewModel(unscaled(), twins(k, cols)).KMeans
+			m := NewModel(*unscaled(cols), twins(k, cols)).KMeans
 			for _, n := range []int{0, 1, 63, 64, 65, 128, 130} {
 				rows := matrix{N: n, Groups: 5, Salt: 3}.make()
 				const untouched = -7
@@ -356,22 +356,37 @@ func TestKernelsTrustNobody(t *testing.T) {
 	limit := new([width]float64)
 	two := make([]float64, 2)
 	eachKernel(t, func(t *testing.T, portable bool) {
-		nearest(Matrix{}, nil, points, 0, nil, nil)
+		mean, sum := make([]float64, cols), make([]float64, cols)
+		short := sum[: cols-1 : cols-1]
+		nearest(Matrix{}, points, 0, nil, nil)
 		closer(nil, width, Matrix{}, nil, points, limit)
-		nearest(rows, []int{0, 3}, points, 0, two, make([]int, 2))
+		transform(Matrix{}, rows, nil, mean, mean)
+		addRows(sum, rows, nil)
+		addDeviations(sum, sum, rows, nil, mean)
+		nearest(rows, points, 0, two, make([]int, 2))
 		closer(make([]float64, 2*width), width, rows.first(2), two, points, limit)
+		transform(NewMatrix(2, cols), rows, []int{0, 3}, mean, mean)
 		calls := map[string]func(){
-			"row behind the matrix":  func() { nearest(rows, []int{0, 4}, points, 0, two, make([]int, 2)) },
-			"row before the matrix":  func() { nearest(rows, []int{-1, 0}, points, 0, two, make([]int, 2)) },
-			"least values too short": func() { nearest(rows, []int{0, 1, 2}, points, 0, two[:2:2], make([]int, 3)) },
-			"labels too short":       func() { nearest(rows, []int{0, 1}, points, 0, two, make([]int, 1)) },
+			"fewer rows than least values": func() { nearest(Matrix{cols, rows.Values[: 2*cols-1 : 2*cols-1]}, points, 0, two, make([]int, 2)) },
+			"labels too short":             func() { nearest(rows, points, 0, two, make([]int, 1)) },
 			"matrix too short": func() {
 				closer(make([]float64, 2*width), width, Matrix{cols, rows.Values[: 2*cols-1 : 2*cols-1]}, two, points, limit)
 			},
-			"results too short": func() { closer(make([]float64, 2*width-1), width, rows, two, points, limit) },
+			"results too short":        func() { closer(make([]float64, 2*width-1), width, rows, two, points, limit) },
+			"row behind the matrix":    func() { transform(NewMatrix(2, cols), rows, []int{0, 4}, mean, mean) },
+			"row before the matrix":    func() { transform(NewMatrix(2, cols), rows, []int{-1, 0}, mean, mean) },
+			"no room for scaled rows":  func() { transform(NewMatrix(1, cols), rows, []int{0, 1}, mean, mean) },
+			"means too short":          func() { transform(NewMatrix(1, cols), rows, []int{0}, short, mean) },
+			"deviations too short":     func() { transform(NewMatrix(1, cols), rows, []int{0}, mean, short) },
+			"sum of a row behind":      func() { addRows(sum, rows, []int{4}) },
+			"sum too short":            func() { addRows(short, rows, []int{0}) },
+			"deviations of row before": func() { addDeviations(sum, sum, rows, []int{-1}, mean) },
+			"shifts too short":         func() { addDeviations(short, sum, rows, []int{0}, mean) },
+			"squares too short":        func() { addDeviations(sum, short, rows, []int{0}, mean) },
+			"their means too short":    func() { addDeviations(sum, sum, rows, []int{0}, short) },
 		}
 		if !portable { // which a panel too short gives other norms
-			calls["panel too short"] = func() { nearest(rows, []int{0, 3}, points[:len(points)-1:len(points)-1], 0, two, make([]int, 2)) }
+			calls["panel too short"] = func() { nearest(rows, points[:len(points)-1:len(points)-1], 0, two, make([]int, 2)) }
 		}
 		for name, call := range calls {
 			func() {
@@ -393,6 +408,10 @@ func TestScalerPlainly(t *testing.T) {
 	const n = 200
 	rows := matrix{N: n, Groups: 3, Zero: 5}.make()
 	index := listTo(n)[10 : n-10]
+	eachKernel(t, func(t *testing.T, _ bool) { testScalerPlainly(t, rows, index) })
+}
+
+func testScalerPlainly(t *testing.T, rows Matrix, index []int) {
 	s := FitScaler(rows, index)
 	for j := range cols {
 		var sum, square float64
