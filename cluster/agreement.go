@@ -40,15 +40,22 @@ func distinctRows(matrix Matrix) int {
 	table := make([]uint32, 2<<bits.Len(uint(n))) // 1 + first row of its kind
 	mask := uint64(len(table) - 1)
 	distinct := 0
-	for i := range n {
-		x := matrix.Row(i)
-		place := hashOf(x) & mask
-		for table[place] > 0 && !slices.Equal(matrix.Row(int(table[place]-1)), x) {
-			place = (place + 1) & mask
+	// Some rows at a time are hashed before they are looked up, so that the processor
+	// can wait for several places of the table at once.
+	var places [chunk]uint64
+	for first := 0; first < n; first += chunk {
+		some := places[:min(chunk, n-first)]
+		for i := range some {
+			some[i] = hashOf(matrix.Row(first+i)) & mask
 		}
-		if table[place] == 0 {
-			table[place] = uint32(i + 1)
-			distinct++
+		for i, place := range some {
+			for table[place] > 0 && !slices.Equal(matrix.Row(int(table[place]-1)), matrix.Row(first+i)) {
+				place = (place + 1) & mask
+			}
+			if table[place] == 0 {
+				table[place] = uint32(first + i + 1)
+				distinct++
+			}
 		}
 	}
 	return distinct

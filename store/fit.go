@@ -106,15 +106,12 @@ func SortSpots(spots []Spot, k int) {
 	copy(spots, sorted)
 }
 
+// compareDistance compares as the keys of members do, by the bits of the distances.
 func (s Spot) compareDistance(t Spot) int {
-	switch {
-	case s.Distance < t.Distance:
-		return -1
-	case s.Distance > t.Distance:
-		return 1
+	if a, b := math.Float64bits(s.Distance), math.Float64bits(t.Distance); a != b {
+		return cmp.Compare(a, b)
 	}
-	// As the bits do, if one is not a number.
-	return cmp.Or(cmp.Compare(math.Float64bits(s.Distance), math.Float64bits(t.Distance)), cmp.Compare(s.Row, t.Row))
+	return cmp.Compare(s.Row, t.Row)
 }
 
 // PutFeature saves what the fits of one feature came to: the models, by fold,
