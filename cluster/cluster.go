@@ -77,7 +77,7 @@ func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 		err = r.placeAll(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.fit.Abort())
+		return nil, err
 	}
 	c, err := r.fit.Commit(r.fingerprint())
 	if err != nil {

@@ -91,7 +91,7 @@ func TestScalingKernels(t *testing.T) {
 			}
 			const untouched = -7
 			var results [][]float64
-			eachKernel(t, func(t *testing.T, _ bool) {
+			eachKernel(t, func(*testing.T, bool) {
 				scaled := Matrix{cols, slices.Repeat([]float64{untouched}, (n+1)*cols)}
 				transform(scaled, rows, index, mean, deviation)
 				sums := slices.Repeat([]float64{untouched}, 3*cols+1)

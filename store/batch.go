@@ -222,7 +222,7 @@ func replace(tx *bbolt.Tx, was, s *EncodedSong, state *State) error {
 	if !slices.Contains(changed[:], true) {
 		return nil
 	}
-	return eachFit(tx, func(fit *bbolt.Bucket) error {
+	return eachFit(tx, func(_ []byte, fit *bbolt.Bucket) error {
 		by := groupsOf(fit)
 		if !overlap(by, changed) {
 			return nil

@@ -67,7 +67,8 @@ func (w *Writer) compactTo(ctx context.Context, path, temp string) (before, afte
 	return info.Size(), compacted.Size(), nil
 }
 
-// copyCompact copies all entries into a new bbolt file at path.
+// copyCompact copies all entries, but those of fits without a name, into a new bbolt
+// file at path.
 func (db *DB) copyCompact(ctx context.Context, path string, mode fs.FileMode) error {
 	// Entries behind a damaged page would be left out.
 	if err := db.view(func(s *snapshot) error { return s.checkPages(ctx) }); err != nil {
@@ -79,8 +80,8 @@ func (db *DB) copyCompact(ctx context.Context, path string, mode fs.FileMode) er
 	}
 	err = guard(func() error {
 		return db.bolt.View(func(tx *bbolt.Tx) error {
-			c := copier{ctx: ctx, dst: dst}
-			return c.copy(tx)
+			c := copier{ctx: ctx, src: tx, dst: dst}
+			return c.copy()
 		})
 	})
 	var length int64
@@ -100,21 +101,40 @@ func (db *DB) copyCompact(ctx context.Context, path string, mode fs.FileMode) er
 // stops when its context ends.
 type copier struct {
 	ctx   context.Context
+	src   *bbolt.Tx
 	dst   *bbolt.DB
 	tx    *bbolt.Tx
 	bytes int // that the transaction has
 }
 
-func (c *copier) copy(src *bbolt.Tx) (err error) {
+func (c *copier) copy() (err error) {
 	if c.tx, err = c.dst.Begin(true); err != nil {
 		return err
 	}
-	err = src.ForEach(func(name []byte, b *bbolt.Bucket) error { return c.bucket([][]byte{name}, b) })
+	err = c.src.ForEach(func(name []byte, b *bbolt.Bucket) error {
+		if string(name) == string(fitsBucket) {
+			return c.fits()
+		}
+		return c.bucket([][]byte{name}, b)
+	})
+	if err == nil {
+		err = putEnds(c.tx)
+	}
 	if err != nil {
 		_ = c.tx.Rollback() // of a file that is removed; it may have ended by itself
 		return err
 	}
 	return c.tx.Commit()
+}
+
+// fits copies the fits that have a name.
+func (c *copier) fits() error {
+	if _, err := c.open([][]byte{fitsBucket}); err != nil {
+		return err
+	}
+	return eachFit(c.src, func(key []byte, fit *bbolt.Bucket) error {
+		return c.bucket([][]byte{fitsBucket, key}, fit)
+	})
 }
 
 // bucket copies a bucket and those in it; path has their names.

@@ -27,6 +27,9 @@ func usedStore(t *testing.T) (*Writer, string) {
 	for range 3 {
 		madeFit(t, w, "c", ids)
 	}
+	if err := w.dropNameless(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Forget([]string{"/001", "/002", "/003"}); err != nil {
 		t.Fatal(err)
 	}

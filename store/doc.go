@@ -102,8 +102,9 @@
 //     those that lack a sound feature now. With the places that say that the fit
 //     was trained on their track, they are the tracks that the fit was trained on;
 //     and the fold of each is the one that held it out.
-//   - A name points to a complete fit. A fit without a name is what a killed
-//     process left; the next writer removes it.
+//   - A name points to a complete fit. A fit without a name was replaced or deleted,
+//     or a killed process left it. It is room for the next fit, which removes it first;
+//     but for the bytes that it counts, nothing is said of what it holds.
 //   - The tracks that a file lists are in the store, be they its own or those
 //     of the file that was kept instead.
 //

@@ -31,17 +31,41 @@ type Fit struct {
 // fitBuckets are the buckets of a fit.
 var fitBuckets = [...][]byte{modelsBucket, assignmentsBucket, membersBucket, talliesBucket, unassignedBucket, foldsBucket}
 
-// eachFit calls fn with the bucket of every fit.
-func eachFit(tx *bbolt.Tx, fn func(fit *bbolt.Bucket) error) error {
-	fits := tx.Bucket(fitsBucket)
-	return fits.ForEachBucket(func(key []byte) error { return fn(fits.Bucket(key)) })
+// eachFit calls fn with the bucket of every fit that has a name.
+func eachFit(tx *bbolt.Tx, fn func(key []byte, fit *bbolt.Bucket) error) error {
+	return tx.Bucket(namesBucket).ForEach(func(name, sealed []byte) error {
+		key, err := namedFit(name, sealed)
+		if err != nil {
+			return err
+		}
+		fit := tx.Bucket(fitsBucket).Bucket(key)
+		if fit == nil {
+			return corrupt(name, "has no fit")
+		}
+		return fn(key, fit)
+	})
+}
+
+// namedFit returns the key of the fit that a name points to.
+func namedFit(name, sealed []byte) ([]byte, error) {
+	value, err := unseal(name, sealed)
+	if err != nil {
+		return nil, err
+	}
+	if len(value) < 4 {
+		return nil, corrupt(name, "too short")
+	}
+	return fitKey(binary.LittleEndian.Uint32(value)), nil
 }
 
 // NewFit begins a clustering of the tracks of the given IDs, which are in row
-// order. What it leaves behind when the process is killed is removed by the next
-// writer. It is an error if [CheckName] has one.
+// order. It takes the room of fits that have no name. It is an error if [CheckName]
+// has one.
 func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 	if err := CheckName(c.Name); err != nil {
+		return nil, err
+	}
+	if err := w.dropNameless(); err != nil {
 		return nil, err
 	}
 	c.Tracks = uint64(len(ids))
@@ -62,9 +86,19 @@ func (w *Writer) NewFit(c Clustering, ids []TrackID) (*Fit, error) {
 				return err
 			}
 		}
-		return nil
+		return fit.Bucket(talliesBucket).Put(fitBytesKey, sealFitBytes(0))
 	})
 	return &Fit{w: w, c: c, ids: ids, tallies: tallies}, err
+}
+
+// update is [Writer.update], and keeps count of the fit's bytes.
+func (f *Fit) update(fn func(tx *bbolt.Tx) error) error {
+	return f.w.update(func(tx *bbolt.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return f.bucket(tx, talliesBucket).Put(fitBytesKey, sealFitBytes(f.bytes))
+	})
 }
 
 // bucket returns a bucket of the fit in a transaction that writes.
@@ -119,7 +153,7 @@ func (s Spot) compareDistance(t Spot) int {
 // leaves them.
 func (f *Fit) PutFeature(feature Feature, models []*Model, s Summary, spots []Spot) error {
 	f.c.Summaries[slices.Index(f.c.Features, feature)] = s
-	err := f.w.update(func(tx *bbolt.Tx) (err error) {
+	err := f.update(func(tx *bbolt.Tx) (err error) {
 		for _, m := range models {
 			key := modelKey(feature, m.Fold)
 			sealed := sealModel(key, m)
@@ -166,7 +200,7 @@ func (f *Fit) PutAssignments(batch []EncodedAssignments) error {
 // write writes n entries, in ascending order, in transactions of bounded size.
 func (f *Fit) write(bucket []byte, n int, entry func(i int) (key, sealed []byte)) error {
 	for i := 0; i < n; {
-		err := f.w.update(func(tx *bbolt.Tx) error {
+		err := f.update(func(tx *bbolt.Tx) error {
 			b := f.bucket(tx, bucket)
 			b.FillPercent = fillPercent
 			for written := 0; i < n && written < fitBytes; i++ {
@@ -198,19 +232,12 @@ func (f *Fit) Commit(fingerprint [32]byte) (*Clustering, error) {
 	for i, feature := range f.c.Features {
 		f.c.Summaries[i].Silhouette = f.tallies[feature].silhouette()
 	}
-	return &f.c, f.w.update(func(tx *bbolt.Tx) error {
-		tallies := f.bucket(tx, talliesBucket)
-		err := tallies.Put(fitBytesKey, sealFitBytes(f.bytes))
+	return &f.c, f.update(func(tx *bbolt.Tx) error {
 		for _, feature := range f.c.Features {
 			key := tallyKey(feature)
-			err = errors.Join(err, tallies.Put(key, sealTally(key, &f.tallies[feature])))
-		}
-		if err != nil {
-			return err
-		}
-		err = deleteClustering(tx, f.c.Name)
-		if err != nil && !errors.Is(err, ErrNotClustered) {
-			return fmt.Errorf("replace clustering: %w", err)
+			if err := f.bucket(tx, talliesBucket).Put(key, sealTally(key, &f.tallies[feature])); err != nil {
+				return err
+			}
 		}
 		return tx.Bucket(namesBucket).Put([]byte(f.c.Name), sealClustering(&f.c))
 	})
@@ -402,8 +429,8 @@ func (e *fitEditor) unassign(id TrackID) error {
 	return errors.Join(e.putFolds(key, folds), e.bucket(assignmentsBucket).Delete(key))
 }
 
-// DeleteClustering removes a clustering. It returns ErrNotClustered when there
-// is none of that name.
+// DeleteClustering removes a clustering. Its room is for the next one, see
+// [Writer.dropNameless]. It returns ErrNotClustered when there is none of that name.
 func (w *Writer) DeleteClustering(name string) error {
 	// A transaction that only finds this out would still change the file.
 	err := w.View(func(db *DB) error {
@@ -413,68 +440,55 @@ func (w *Writer) DeleteClustering(name string) error {
 	if err != nil {
 		return err
 	}
-	return w.update(func(tx *bbolt.Tx) error { return deleteClustering(tx, name) })
+	return w.update(func(tx *bbolt.Tx) error { return tx.Bucket(namesBucket).Delete([]byte(name)) })
 }
 
-func deleteClustering(tx *bbolt.Tx, name string) error {
-	sealed := tx.Bucket(namesBucket).Get([]byte(name))
-	if sealed == nil {
-		return fmt.Errorf("%w: no clustering %q", ErrNotClustered, name)
-	}
-	c, err := unsealClustering([]byte(name), sealed)
-	if err != nil {
-		return err
-	}
-	if err := tx.Bucket(fitsBucket).DeleteBucket(fitKey(c.fit)); err != nil {
-		return fmt.Errorf("remove fit of clustering %q: %w", name, err)
-	}
-	return tx.Bucket(namesBucket).Delete([]byte(name))
-}
-
-// Abort removes what the fit has written.
-func (f *Fit) Abort() error { return f.w.dropOrphans() }
-
-// dropOrphans removes fits that no name points to.
-func (w *Writer) dropOrphans() error {
-	var orphans [][]byte
+// dropNameless removes the fits that no name points to: those that were replaced or
+// deleted, and what a killed process left.
+//
+// They stay till another fit needs their room. A fit has some 500 pages for every
+// thousand tracks. If they were free, every transaction would read and write the
+// numbers of all of them, whatever else it does.
+func (w *Writer) dropNameless() error {
+	var nameless [][]byte
 	err := w.View(func(db *DB) error {
 		return db.view(func(s *snapshot) (err error) {
-			orphans, err = s.orphanFits()
+			nameless, err = s.namelessFits()
 			return err
 		})
 	})
-	if err != nil || len(orphans) == 0 {
+	if err != nil || len(nameless) == 0 {
 		return err // without a write transaction, which would change the file
 	}
 	return w.update(func(tx *bbolt.Tx) error {
-		for _, fit := range orphans {
+		for _, fit := range nameless {
 			if err := tx.Bucket(fitsBucket).DeleteBucket(fit); err != nil {
-				return fmt.Errorf("remove unfinished fit: %w", err)
+				return fmt.Errorf("remove a fit without a name: %w", err)
 			}
 		}
 		return nil
 	})
 }
 
-func (s *snapshot) orphanFits() (orphans [][]byte, err error) {
+func (s *snapshot) namelessFits() (nameless [][]byte, err error) {
 	named := make(map[string]bool)
 	for e, err := range s.names.Range(nil, nil) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := unsealClustering(e.Key, e.Value)
+		fit, err := namedFit(e.Key, e.Value)
 		if err != nil {
 			return nil, err
 		}
-		named[string(fitKey(c.fit))] = true
+		named[string(fit)] = true
 	}
 	for e, err := range s.fits.Buckets() {
 		if err != nil {
 			return nil, err
 		}
 		if !named[string(e.Key)] {
-			orphans = append(orphans, bytes.Clone(e.Key)) // it outlives the transaction
+			nameless = append(nameless, bytes.Clone(e.Key)) // it outlives the transaction
 		}
 	}
-	return orphans, nil
+	return nameless, nil
 }

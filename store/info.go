@@ -28,9 +28,11 @@ type Info struct {
 type Bytes struct {
 	Tracks, Arrays, Vectors, Files int64 // of their keys and values
 	Clusterings                    int64 // of models, assignments and members
-	Free                           int64 // pages that new songs will take; compaction gives them back
-	Other                          int64 // the file's own administration, and room left over in pages
-	Total                          int64
+	// Free is the pages that new songs will take, and what clusterings that are no
+	// more had, which the next will take. Compaction gives both back.
+	Free  int64
+	Other int64 // the file's own administration, and room left over in pages
+	Total int64
 }
 
 // Info returns a description of the store. What it tells is counted as the store
@@ -80,6 +82,21 @@ func (info *Info) count(s *snapshot) error {
 	}
 	b.Total = stat.Size()
 	b.Free = b.Total - int64(s.Count()-s.FreeCount())*int64(s.Size())
+	nameless, err := s.namelessFits()
+	if err != nil {
+		return err
+	}
+	for _, key := range nameless {
+		fit, err := s.fit(&Clustering{fit: binary.BigEndian.Uint32(key)})
+		if err != nil {
+			return err
+		}
+		n, err := fit.bytes()
+		if err != nil {
+			return err
+		}
+		b.Free += int64(n)
+	}
 	b.Other = b.Total - b.Free - b.Tracks - b.Arrays - b.Vectors - b.Files - b.Clusterings
 	return nil
 }

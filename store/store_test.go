@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -867,50 +868,113 @@ func TestDeleteClustering(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Name != "two" {
 			t.Errorf("left are %v, %v", all, err)
 		}
-		n := 0
-		for _, err := range db.snapshot.fits.Buckets() {
-			if err != nil {
-				t.Error(err)
-			}
-			n++
-		}
-		if n != 1 {
-			t.Errorf("%d fits, want one", n)
-		}
 	})
 }
 
-func TestUnfinishedFitIsRemoved(t *testing.T) {
+// TestFitsWithoutName has a fit that was replaced, one that was deleted and one that
+// a killed process left. They stay, as room for the next.
+func TestFitsWithoutName(t *testing.T) {
 	w, path := testWriter(t)
 	putTestSong(t, w, testID(1), "/a", 1)
 	testFit(t, w, "default", testID(1))
-	if _, err := w.NewFit(Clustering{Name: "default"}, nil); err != nil {
+	testFit(t, w, "default", testID(1))
+	testFit(t, w, "other", testID(1))
+	if err := w.DeleteClustering("other"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := w.NewFit(Clustering{Name: "default", Features: Features[:1], K: 1}, []TrackID{testID(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFits(t, path, 1, 3) // the fit of the others was removed
+	if err := f.PutFeature(Features[0], nil, Summary{}, []Spot{{}}); err != nil {
 		t.Fatal(err)
 	}
 	w.Close() // as if killed
-	w, err := OpenWriter(context.Background(), path, 0)
-	if err != nil {
+	if w, err = OpenWriter(context.Background(), path, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	view(t, path, func(db *DB) {
-		if _, err := db.Clustering("default"); err != nil {
-			t.Error(err)
-		}
-	})
-	err = w.open(func(b *bbolt.DB) error {
-		return b.View(func(tx *bbolt.Tx) error {
-			return tx.Bucket(fitsBucket).ForEachBucket(func(key []byte) error {
-				if !bytes.Equal(key, fitKey(0)) {
-					t.Errorf("unfinished fit %x is still there", key)
-				}
-				return nil
-			})
-		})
-	})
-	if err != nil {
+	wantFits(t, path, 1, 3)
+	free := freeOf(t, path)
+
+	// A change is none of theirs.
+	putTestSong(t, w, testID(1), "/a", 2)
+	putTestSong(t, w, testID(2), "/b", 3)
+	if _, err := w.Forget([]string{"/a"}); err != nil {
 		t.Fatal(err)
 	}
+	if found := problemsOf(t, path); len(found) > 0 {
+		t.Error(found)
+	}
+	if before, after, err := w.Compact(t.Context()); err != nil || after >= before {
+		t.Errorf("Compact = %d, %d, %v", before, after, err)
+	}
+	wantFits(t, path, 1)
+	if after := freeOf(t, path); after >= free {
+		t.Errorf("%d bytes are free after compaction, %d before", after, free)
+	}
+	if found := problemsOf(t, path); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
+// TestReplacedFitIsNotFree has so many tracks that a fit takes many pages. Whoever
+// opens the store reads the number of each free one.
+func TestReplacedFitIsNotFree(t *testing.T) {
+	w, path := testWriter(t)
+	var ids []TrackID
+	for i := range 200 {
+		ids = append(ids, testID(i))
+		putTestSong(t, w, testID(i), fmt.Sprintf("/%03d", i), i)
+	}
+	freePages := func() (n int) {
+		view(t, path, func(db *DB) {
+			if err := db.view(func(s *snapshot) error { n = s.FreeCount(); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return n
+	}
+	for range 3 {
+		madeFit(t, w, "c", ids)
+	}
+	replaced := freePages()
+	if err := w.dropNameless(); err != nil {
+		t.Fatal(err)
+	}
+	if dropped := freePages(); 4*replaced > dropped {
+		t.Errorf("%d free pages beside a fit that was replaced, %d without it", replaced, dropped)
+	}
+}
+
+// wantFits compares the numbers of the fits that are there, with a name or without.
+func wantFits(t *testing.T, path string, want ...uint32) {
+	t.Helper()
+	var got []uint32
+	view(t, path, func(db *DB) {
+		for e, err := range db.snapshot.fits.Buckets() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, binary.BigEndian.Uint32(e.Key))
+		}
+	})
+	if !slices.Equal(got, want) {
+		t.Errorf("fits %v, want %v", got, want)
+	}
+}
+
+func freeOf(t *testing.T, path string) (free int64) {
+	t.Helper()
+	view(t, path, func(db *DB) {
+		info, err := db.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		free = info.Bytes.Free
+	})
+	return free
 }
 
 func TestPutSameSongAgainKeepsGeneration(t *testing.T) {

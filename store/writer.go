@@ -80,11 +80,10 @@ func CreateWriter(ctx context.Context, path string, wait time.Duration) (*Writer
 	return newWriter(path, lock)
 }
 
-// newWriter tells a store from another file before any work is done, and
-// clears away what a killed process left.
+// newWriter tells a store from another file before any work is done.
 func newWriter(path string, lock *flock.Flock) (*Writer, error) {
 	w := &Writer{path, lock}
-	if err := w.dropOrphans(); err != nil {
+	if err := w.View(func(*DB) error { return nil }); err != nil {
 		lock.Close()
 		return nil, err
 	}

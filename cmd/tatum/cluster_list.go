@@ -47,9 +47,10 @@ func runClusterList(g *globals, stdout io.Writer) error {
 
 func newClusterDelete(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "delete NAME",
-		Short:   "Delete a clustering",
-		Long:    "delete removes a clustering with its models and labels; tracks stay.",
+		Use:   "delete NAME",
+		Short: "Delete a clustering",
+		Long: `delete removes a clustering with its models and labels; tracks stay. The room that
+it took in the file is for the next clustering, or compact gives it back.`,
 		Example: "  tatum cluster delete rhythm",
 		Args:    wantArgs(cobra.ExactArgs(1)),
 
