@@ -168,10 +168,14 @@ func storedFile(tx *bbolt.Tx, path string) (*File, error) {
 
 // putFiles remembers files whose songs have been put.
 func putFiles(tx *bbolt.Tx, files []File, state *State, out *Outcome) error {
+	released := make(map[TrackID]bool)
 	for i := range files {
-		if err := putFile(tx, &files[i], state, out); err != nil {
+		if err := putFile(tx, &files[i], state, out, released); err != nil {
 			return err
 		}
+	}
+	if err := forgetDuplicates(tx, released, state); err != nil {
+		return err
 	}
 	for _, path := range slices.Sorted(maps.Keys(out.left)) {
 		if err := forgetLeft(tx, path, state); err != nil {
@@ -189,9 +193,9 @@ func putFiles(tx *bbolt.Tx, files []File, state *State, out *Outcome) error {
 }
 
 // putFile remembers a file. Tracks that the file had and has no longer are
-// removed; a file that cannot be read any more keeps those it gave, and is to be
-// read for the arrays they have.
-func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome) error {
+// removed, and added to released; a file that cannot be read any more keeps those
+// it gave, and is to be read for the arrays they have.
+func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome, released map[TrackID]bool) error {
 	var old *File
 	was := tx.Bucket(filesBucket).Get([]byte(f.Path))
 	if was != nil {
@@ -212,16 +216,12 @@ func putFile(tx *bbolt.Tx, f *File, state *State, out *Outcome) error {
 		return err
 	}
 	gone := slices.DeleteFunc(slices.Clone(old.Tracks), func(id TrackID) bool { return slices.Contains(f.Tracks, id) })
-	released, err := release(tx, f.Path, gone, state)
-	if err != nil {
-		return err
+	removed, err := release(tx, f.Path, gone, state)
+	for _, id := range removed {
+		out.Removed = append(out.Removed, Removal{id, f.Path, otherSong})
+		released[id] = true
 	}
-	for _, id := range gone {
-		if released[id] {
-			out.Removed = append(out.Removed, Removal{id, f.Path, otherSong})
-		}
-	}
-	return forgetDuplicates(tx, released, state)
+	return err
 }
 
 // otherSong is why a track is removed whose file has changed.
@@ -278,8 +278,7 @@ func (s *State) countFile(before, after *File) {
 
 // release removes those of the tracks that were read from path, and returns
 // them.
-func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (map[TrackID]bool, error) {
-	released := make(map[TrackID]bool)
+func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (released []TrackID, err error) {
 	for _, id := range ids {
 		t, err := storedTrack(tx, id)
 		if errors.Is(err, ErrTrackNotFound) || err == nil && t.Source.Path != path {
@@ -291,13 +290,13 @@ func release(tx *bbolt.Tx, path string, ids []TrackID, state *State) (map[TrackI
 		if err := deleteTrack(tx, id, state); err != nil {
 			return nil, err
 		}
-		released[id] = true
+		released = append(released, id)
 	}
 	return released, nil
 }
 
 // forgetDuplicates forgets the files that have one of the tracks, a duplicate
-// until now, so that the next ingest reads them.
+// until now, so that the next ingest reads them. It looks at all files.
 func forgetDuplicates(tx *bbolt.Tx, released map[TrackID]bool, state *State) error {
 	if len(released) == 0 {
 		return nil
