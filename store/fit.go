@@ -14,7 +14,7 @@ import (
 
 // fitBytes is about how many bytes of a fit one transaction writes. A reader
 // waits for one for less than a second.
-const fitBytes = 32 << 20
+const fitBytes = 80 << 20
 
 // A Fit is a clustering being written. Readers meet the one that it replaces
 // until Commit, and then the new one. Its methods must not be called at once
