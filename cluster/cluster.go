@@ -71,7 +71,6 @@ func Run(ctx context.Context, w *store.Writer, p Params) (*Report, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(r.gcPercent()))
 	err := r.fitFeatures(ctx)
 	if err == nil {
 		err = r.placeAll(ctx)
@@ -240,6 +239,7 @@ const readAhead = 4
 // fitFeatures fits the features, two at a time. Those that lie together are read
 // two at a time too, since half the cost of reading a feature is to find it.
 func (r *runner) fitFeatures(ctx context.Context) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(r.gcPercent()))
 	g, ctx := errgroup.WithContext(ctx)
 	free := make(chan Matrix, readAhead) // memory of matrices that are done with
 	for range readAhead {

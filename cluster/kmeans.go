@@ -195,6 +195,7 @@ func (f *Fitter) fit(matrix Matrix, train []int, scaler *Scaler, finite bool) (*
 		return nil, err
 	}
 	f.matrix, f.train, f.n, f.scaler = matrix, train, len(train), scaler
+	defer func() { f.matrix, f.train = Matrix{}, nil }() // the memory is not the Fitter's
 	if !finite && !f.finite() {
 		return nil, ErrNotFinite
 	}
