@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -439,5 +440,49 @@ func TestScalerCorrectsTheMean(t *testing.T) {
 	s := FitScaler(rows, listTo(3))
 	if want := math.Sqrt(2. / 9); math.Abs(s.Scale[0]-want) > 1e-15 {
 		t.Errorf("got scale %v, want %v", s.Scale[0], want)
+	}
+}
+
+// TestScalerTellsFinite compares what is known of scaled rows with what they are.
+func TestScalerTellsFinite(t *testing.T) {
+	const n = 12
+	rng := rand.New(rand.NewPCG(3, 4))
+	known := 0
+	for run := range 3000 {
+		rows := matrix{N: n, Groups: 3, Zero: 5, Salt: uint64(run)}.make()
+		exponent := rng.IntN(616) - 308
+		for i := range n {
+			x := &rows.Row(i)[7]
+			switch *x = math.Pow(10, float64(exponent)); run % 4 {
+			case 1:
+				*x *= rng.Float64()
+			case 2:
+				*x = math.Nextafter(*x, float64(rng.IntN(2)))
+			case 3:
+				*x = []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, *x}[rng.IntN(5)]
+			}
+		}
+		s, finite := fitScaler(rows, listTo(n))
+		is := true
+		s.eachChunk(rows, listTo(n), func(_ int, scaled Matrix) {
+			for i := range n {
+				is = is && squaredNorm(scaled.Row(i)) <= math.MaxFloat64
+			}
+		})
+		if finite && !is {
+			t.Errorf("run %d: rows that are not finite are said to be", run)
+		}
+		if finite {
+			known++
+		}
+		// A fit in which it is not known finds it out.
+		o := Options{K: 2, Folds: 2, BatchSize: 4, Seed: 1, Stream: Sklearn13}
+		folds := slices.Repeat([]uint16{1}, n)
+		if _, err := NewFitter(o).FitFold(rows, folds, 0); errors.Is(err, ErrNotFinite) == is {
+			t.Errorf("run %d: rows that are finite (%v): got error %v", run, is, err)
+		}
+	}
+	if known < 1000 {
+		t.Errorf("only %d runs of 3,000 are known to be finite", known)
 	}
 }
